@@ -1,0 +1,1 @@
+"""Bundled suites, shipped as data."""

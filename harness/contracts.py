@@ -1,0 +1,133 @@
+"""The seams: what a meter, a workload, a device and a place to run must offer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.records import Channel, Configuration, Doubt, ModelFacts, OptionValue
+from harness.records import Quality
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A reason why something cannot run here: a value, not a failure."""
+
+    reason: str
+
+
+class Probe(Protocol):
+    """Reads one source of numbers; it never computes."""
+
+    name: str
+
+    def open(self) -> Sequence[Channel]:
+        """Connect and describe the channels.
+
+        Raises:
+            ProbeUnavailable: The source cannot be read here, with the cure.
+        """
+        ...
+
+    def read(self) -> Mapping[str, float | None]:
+        """Current value of each channel by name; None where a read failed."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the source; harmless when it was never opened."""
+        ...
+
+
+class Backend(Protocol):
+    """One device family."""
+
+    name: str
+
+    def unavailable(self) -> str | None:
+        """Why the device cannot be used here, or None; must not import torch."""
+        ...
+
+    def torch_device(self) -> str:
+        """What torch calls the device."""
+        ...
+
+    def synchronise(self) -> None:
+        """Wait until the device has finished its queue."""
+        ...
+
+    def memory_peak_bytes(self) -> int | None:
+        """Peak of this process's memory on the device since its start."""
+        ...
+
+
+@dataclass(frozen=True)
+class Option:
+    """A knob of a workload that a suite may set."""
+
+    default: OptionValue
+    about: str
+    choices: tuple[OptionValue, ...] = ()
+    minimum: float | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known about a workload without importing torch.
+
+    Attributes:
+        load: `module:Class` that satisfies Workload.
+        preload: Modules that every trial of it imports.
+        floor: Held-out accuracy that its trained tiny fp32 model must reach.
+    """
+
+    name: str
+    about: str
+    load: str
+    dataset: str
+    metric: str
+    floor: float
+    phases: tuple[str, ...] = ("train", "infer")
+    options: Mapping[str, Option] | None = None
+    preload: tuple[str, ...] = ("torch",)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a workload is given to prepare itself."""
+
+    configuration: Configuration
+    device: str
+    seed: int
+    cache: Path
+
+
+class Workload(Protocol):
+    """Data, model, loop and metric of one model family."""
+
+    def prepare(self, setting: Setting) -> Skip | None:
+        """Load data and weights, convert the model; a Skip where it cannot."""
+        ...
+
+    def total_steps(self) -> int | None:
+        """Steps of fixed work (training), or None when the window decides."""
+        ...
+
+    def warm(self) -> None:
+        """One step of the same work that leaves no trace in the result."""
+        ...
+
+    def step(self) -> int:
+        """One batch of work; returns the number of items."""
+        ...
+
+    def evaluate(self) -> tuple[Quality, Mapping[str, Any]]:
+        """Quality, and per-item arrays (`correct`: [n], bool) to keep."""
+        ...
+
+    def facts(self) -> ModelFacts:
+        """What model really ran."""
+        ...
+
+    def doubts(self) -> Sequence[Doubt]:
+        """Reasons to distrust the result that only the workload can know."""
+        ...

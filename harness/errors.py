@@ -1,0 +1,46 @@
+"""The one tree of failures, each with the cure.
+
+BenchError
+    UsageError          the user's file or command is at fault (exit 2)
+    EvidenceError       a required meter or record is missing (exit 3)
+    ProbeUnavailable    a meter cannot be read here
+"""
+
+
+class BenchError(Exception):
+    """A failure a person can act on.
+
+    Attributes:
+        message: What went wrong, with the place.
+        hint: What to do about it; empty when the message says it.
+        exit_code: What the command returns (contract: 1 to 5).
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(BenchError):
+    """The command line or an input file is at fault."""
+
+    exit_code = 2
+
+
+class EvidenceError(BenchError):
+    """There is not enough evidence for an answer."""
+
+    exit_code = 3
+
+
+class NothingMeasured(BenchError):  # noqa: N818 (it is a finding, not a fault)
+    """There is no record to work on."""
+
+    exit_code = 4
+
+
+class ProbeUnavailable(BenchError):  # noqa: N818 (an expected state of a machine)
+    """A meter cannot be read on this machine; the hint says how it could be."""

@@ -1,0 +1,1 @@
+"""One file a meter; a probe reads and never computes."""

@@ -1,0 +1,365 @@
+"""The nouns: frozen values that every room shares, and the shape of a stored trial.
+
+Units are the last word of a name. Missing is None with a reason beside it, never 0.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA = 1
+
+
+class Noun(BaseModel):
+    """A frozen value; unknown fields of newer writers are ignored on reading."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", ser_json_inf_nan="null", protected_namespaces=()
+    )
+
+
+class Phase(StrEnum):
+    """What a configuration does with its model."""
+
+    TRAIN = "train"
+    INFER = "infer"
+
+
+class Quantity(StrEnum):
+    """What a channel reports."""
+
+    ENERGY_J = "energy_j"
+    POWER_W = "power_w"
+    RATIO = "ratio"
+    BYTES = "bytes"
+    CELSIUS = "celsius"
+    SECONDS = "seconds"
+
+
+class Provenance(StrEnum):
+    """How a number came to be."""
+
+    MEASURED = "measured"
+    MODELLED = "modelled"
+    ASSUMED = "assumed"
+
+
+class Channel(Noun):
+    """One quantity that a probe reports for one device.
+
+    Attributes:
+        name: Unique in a run, such as `rapl.powercap/package-0/energy_j`.
+        domain: cpu, dram, gpu, tpu, soc, psys or host.
+        device: Stable identity (a UUID, a zone name), never an index.
+        kind: A counter only grows and wraps; a gauge goes up and down.
+        source: Which reader, such as `nvml.total_energy`.
+        tier: A wall meter, B counter, C integrated power, D model, E constant.
+        update_period_s: Nominal period of the source; None when unknown.
+        wraps_at_j: Range of a counter; None when it does not wrap.
+        inside: Name of the channel whose perimeter contains this one.
+        relative_error: Calibration error of the source as a ratio.
+    """
+
+    name: str
+    domain: str
+    device: str
+    quantity: Quantity
+    kind: Literal["counter", "gauge"]
+    provenance: Provenance
+    source: str
+    tier: Literal["A", "B", "C", "D", "E"] | None = None
+    update_period_s: float | None = None
+    wraps_at_j: float | None = None
+    inside: str | None = None
+    shared: bool = False
+    relative_error: float | None = None
+    note: str | None = None
+
+
+class Sample(Noun):
+    """One reading of a channel at an instant of the monotonic clock."""
+
+    time_ns: int
+    value: float
+
+
+Trace = dict[str, list[Sample]]
+
+
+class Span(Noun):
+    """A named interval of the run clock, between two edge readings."""
+
+    name: str
+    start_ns: int
+    end_ns: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return (self.end_ns - self.start_ns) / 1e9
+
+
+class Doubt(Noun):
+    """A reason to distrust a trial, with what to do about it."""
+
+    code: str
+    message: str
+    remedy: str
+
+
+OptionValue = str | int | float | bool
+
+
+class Configuration(Noun):
+    """One point of the matrix: the thing that is ranked."""
+
+    workload: str
+    phase: Phase
+    precision: str
+    device: str
+    batch_size: Annotated[int, Field(gt=0)]
+    track: Literal["closed", "open"] = "closed"
+    options: dict[str, OptionValue] = {}
+    suffix: str = ""
+
+    @property
+    def key(self) -> str:
+        """Readable identity, such as `bert/infer/int8-dynamic/cpu/b8`."""
+        head = f"{self.workload}/{self.phase}/{self.precision}/{self.device}"
+        return f"{head}/b{self.batch_size}{self.suffix}"
+
+
+class EnergyReading(Noun):
+    """Energy of one domain of one device over one window."""
+
+    domain: str
+    device: str
+    energy_j: float | None
+    method: Literal["counter", "integral", "model", "constant", "none"]
+    source: str
+    provenance: Provenance
+    tier: Literal["A", "B", "C", "D", "E"] | None
+    update_period_s: float | None = None
+    updates: int = 0
+    coverage_ratio: float = 0.0
+    error_bound_j: float | None = None
+    inside: str | None = None
+    shared: bool = False
+    wraps: int = 0
+    resets: int = 0
+    reason: str | None = None
+
+
+class EnergyTotal(Noun):
+    """Sum over outermost disjoint perimeters."""
+
+    energy_j: float | None
+    perimeter: tuple[str, ...]
+    provenance: Provenance | None
+    tier: str | None
+    complete: bool
+    error_bound_j: float | None
+    modelled_ratio: float | None
+    reason: str | None = None
+
+
+class WindowRecord(Noun):
+    """The measured window; times are seconds of the monotonic clock."""
+
+    start_s: float
+    end_s: float
+    duration_s: float
+    items: int
+    steps: int
+    steady: bool
+
+
+class Idle(Noun):
+    """Idle power around the window and the energy above it."""
+
+    before_w: float | None = None
+    after_w: float | None = None
+    net_energy_j: float | None = None
+    reason: str | None = None
+
+
+class Setup(Noun):
+    """Loading, quantising and compiling, kept out of the window."""
+
+    duration_s: float
+    energy_j: float | None = None
+
+
+class Quality(Noun):
+    """Quality of the answers that the window produced.
+
+    Attributes:
+        accuracy: In [0, 1], higher is better; None when it could not be had.
+        n: Number of held-out items scored.
+        constant_baseline: Accuracy of the best answer that ignores the input.
+        skill: (accuracy - baseline) / (1 - baseline).
+        in_window: Every scored answer was given inside the window.
+    """
+
+    metric: str
+    accuracy: float | None
+    n: int
+    constant_baseline: float | None = None
+    skill: float | None = None
+    in_window: bool = False
+    reason: str | None = None
+
+
+class Latency(Noun):
+    """Percentiles of the duration of one step in seconds."""
+
+    p50: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+
+
+class Performance(Noun):
+    """Speed of the window."""
+
+    items_per_s: float | None
+    latency_s: Latency = Latency()
+    flop_per_item: float | None = None
+    peak_flops_ratio: float | None = None
+
+
+class Utilization(Noun):
+    """How busy the machine was during the window, as ratios in [0, 1]."""
+
+    cpu_ratio: float | None = None
+    gpu_ratio: float | None = None
+    memory_peak_bytes: int | None = None
+
+
+class Carbon(Noun):
+    """Operational emissions of the window at the suite's place."""
+
+    co2e_g: float | None
+    intensity_g_per_kwh: float | None = None
+    place: str | None = None
+    year: int | None = None
+    source: str | None = None
+    pue: float = 1.0
+    reason: str | None = None
+
+
+class MeterCost(Noun):
+    """Processor seconds spent on measuring while the trial ran."""
+
+    cpu_s: float | None = None
+    supervisor_cpu_s: float | None = None
+
+
+class ModelFacts(Noun):
+    """What was really run.
+
+    Attributes:
+        parameters: Number of parameters before conversion.
+        weight_bytes: Bytes of weights after conversion.
+        weight_bytes_before: Bytes of weights before conversion.
+        quantised_ratio: Share of parameters that the precision converted.
+        scheme: How they were converted, in words.
+        weights_sha256: Digest of the weights that were loaded; None if trained.
+    """
+
+    parameters: int
+    weight_bytes: int
+    weight_bytes_before: int | None = None
+    quantised_ratio: float = 0.0
+    quantised_layers: int = 0
+    scheme: str = "none"
+    weights_sha256: str | None = None
+
+
+class TrialRecord(Noun):
+    """One line of trials.jsonl; the names are a contract."""
+
+    schema_: int = Field(default=SCHEMA, alias="schema")
+    trial: str
+    key: str
+    round: int
+    status: Literal["ok", "failed", "invalid", "skipped"]
+    reason: str | None = None
+    configuration: Configuration
+    started_utc: str = ""
+    seed: int = 0
+    window: WindowRecord | None = None
+    energy: tuple[EnergyReading, ...] = ()
+    total: EnergyTotal | None = None
+    idle: Idle = Idle()
+    setup: Setup | None = None
+    quality: Quality | None = None
+    performance: Performance | None = None
+    utilization: Utilization = Utilization()
+    carbon: Carbon | None = None
+    meter: MeterCost = MeterCost()
+    model: ModelFacts | None = None
+    doubts: tuple[Doubt, ...] = ()
+
+    def to_json(self) -> str:
+        """One line of JSON with the contract's names."""
+        return self.model_dump_json(by_alias=True)
+
+
+class Outcome(Noun):
+    """What a worker hands back: times and answers, no joules.
+
+    Attributes:
+        spans: Edge-to-edge intervals: setup, idle_before, window, idle_after.
+        latencies_s: Duration of each step of the window.
+    """
+
+    trial: str
+    status: Literal["ok", "failed", "skipped"]
+    reason: str | None = None
+    spans: tuple[Span, ...] = ()
+    items: int = 0
+    steps: int = 0
+    steady: bool = False
+    latencies_s: tuple[float, ...] = ()
+    quality: Quality | None = None
+    model: ModelFacts | None = None
+    memory_peak_bytes: int | None = None
+    flop_per_item: float | None = None
+    doubts: tuple[Doubt, ...] = ()
+
+
+class Protocol(Noun):
+    """How a trial is run; all durations in seconds."""
+
+    rounds: int = 2
+    warmup_min_s: float = 0.5
+    warmup_max_s: float = 5.0
+    window_min_s: float = 3.0
+    idle_s: float = 1.0
+    cooldown_max_s: float = 0.0
+    timeout_s: float = 900.0
+
+
+class Job(Noun):
+    """Everything a worker needs for one trial."""
+
+    trial: str
+    configuration: Configuration
+    protocol: Protocol
+    seed: int
+    outcome_path: str | None = None
+    prepare_only: bool = False
+
+
+class Factor(Noun):
+    """A number that we did not measure, with where it comes from."""
+
+    name: str
+    value: float
+    unit: str
+    year: int | None
+    source: str
+    licence: str
+    low: float | None = None
+    high: float | None = None

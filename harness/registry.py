@@ -1,0 +1,69 @@
+"""Names to "module:object" strings; nothing is imported before its first use."""
+
+import difflib
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from harness.errors import UsageError
+
+PROBES: Mapping[str, str] = {
+    "rapl": "harness.probes.rapl:RaplProbe",
+    "nvml": "harness.probes.nvml:NvmlProbe",
+    "host": "harness.probes.host:HostProbe",
+    "codecarbon": "harness.probes.codecarbon_model:CodeCarbonProbe",
+}
+BACKENDS: Mapping[str, str] = {
+    "cpu": "harness.backends.cpu:CpuBackend",
+    "cuda": "harness.backends.cuda:CudaBackend",
+}
+EXECUTORS: Mapping[str, str] = {
+    "local": "harness.executors.local:LocalExecutor",
+}
+WORKLOAD_CARDS = "workloads.cards:CARDS"
+PRECISIONS = "workloads.precision:PRECISIONS"
+
+
+def load(target: str) -> Any:
+    """The object behind `module:name`, imported now."""
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)
+
+
+def nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
+    """` (did you mean 'x'?)` for a near name, else an empty string."""
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def create(kind: str, table: Mapping[str, str], name: str) -> Any:
+    """A new member of a registry.
+
+    Raises:
+        UsageError: No such name; a near one is suggested.
+    """
+    members = {**table, **plugins(kind)}
+    if name not in members:
+        raise UsageError(
+            f"unknown {kind} {name!r}{nearest(name, members)}",
+            hint=f"known: {', '.join(sorted(members))}",
+        )
+    return load(members[name])()
+
+
+def plugins(kind: str) -> dict[str, str]:
+    """Members that installed packages add (entry points `joulebench.<kind>`)."""
+    return {p.name: p.value for p in entry_points(group=f"joulebench.{kind}")}
+
+
+def cards() -> Mapping[str, Any]:
+    """Workload cards by name, without importing torch."""
+    own: dict[str, Any] = dict(load(WORKLOAD_CARDS))
+    return own | {n: load(v) for n, v in plugins("workloads").items()}
+
+
+def precisions() -> Mapping[str, Any]:
+    """Precisions by name, without importing torch."""
+    found: Mapping[str, Any] = load(PRECISIONS)
+    return found

@@ -1,0 +1,1 @@
+"""Pure functions from stored trials to rankings and reports; nothing measures here."""
