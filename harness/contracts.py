@@ -5,8 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.records import Channel, Configuration, Doubt, ModelFacts, OptionValue
-from harness.records import Quality
+from harness.records import (
+    Channel,
+    Configuration,
+    Doubt,
+    ModelFacts,
+    OptionValue,
+    Quality,
+    TrialRecord,
+)
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,15 @@ class Probe(Protocol):
 
 
 class Backend(Protocol):
-    """One device family."""
+    """One device family.
+
+    Attributes:
+        asynchronous: A call may return before the device has done the work, so
+            that the duration of a step is not its latency.
+    """
 
     name: str
+    asynchronous: bool
 
     def unavailable(self) -> str | None:
         """Why the device cannot be used here, or None; must not import torch."""
@@ -99,6 +112,36 @@ class Setting:
     device: str
     seed: int
     cache: Path
+
+
+class Meter(Protocol):
+    """Reads every probe when asked; what a trial needs of the metering process."""
+
+    def edge(self) -> int:
+        """Read all channels now; the instant of the reading in nanoseconds."""
+        ...
+
+
+class Observer:
+    """Follows a run; every event may be ignored."""
+
+    def run_started(self, trials: int, done: int) -> None:
+        """The plan is written; some of its trials may be finished already."""
+
+    def preparing(self, what: str) -> None:
+        """Data are fetched or reference weights trained."""
+
+    def trial_started(self, key: str, round_number: int) -> None:
+        """A trial begins."""
+
+    def stage(self, name: str, fraction: float, power_w: float | None) -> None:
+        """The running trial reached a stage, so far done, drawing so many watts."""
+
+    def trial_finished(self, record: TrialRecord) -> None:
+        """The record is on disk."""
+
+    def run_finished(self) -> None:
+        """No trial is left, or the run was interrupted."""
 
 
 class Workload(Protocol):

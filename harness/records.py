@@ -342,13 +342,20 @@ class Protocol(Noun):
 
 
 class Job(Noun):
-    """Everything a worker needs for one trial."""
+    """Everything a worker needs for one trial.
+
+    Attributes:
+        folder: The run folder that logs and outcomes are written to.
+        meter: Socket of the meter process; None for a job that is not metered.
+        prepare_only: Fetch data and train the weights that trials will load.
+    """
 
     trial: str
     configuration: Configuration
     protocol: Protocol
     seed: int
-    outcome_path: str | None = None
+    folder: str
+    meter: str | None = None
     prepare_only: bool = False
 
 

@@ -1,0 +1,218 @@
+"""The command line: names, options and exit codes; the work is in `commands`.
+
+Only typer is imported here, so that help is instant.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness import registry
+from harness.errors import BenchError
+
+app = typer.Typer(
+    name="bench",
+    help="Accuracy per joule of machine-learning workloads.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+data = typer.Typer(help="Data sets: source, licence, size.", rich_markup_mode=None)
+factors = typer.Typer(help="Carbon factors with their source.", rich_markup_mode=None)
+app.add_typer(data, name="data")
+app.add_typer(factors, name="factors")
+
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]
+SuiteName = Annotated[
+    str, typer.Argument(metavar="SUITE", help="Path or bundled name.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the suite."),
+]
+Only = Annotated[
+    str | None, typer.Option("--only", metavar="GLOB", help="Only keys that match.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+
+
+def _call(name: str, *args: Any, **options: Any) -> None:
+    """Run a command by name and leave with its exit code."""
+    code = registry.load(f"harness.commands:{name}")(*args, **options)
+    raise typer.Exit(code or 0)
+
+
+def _version(value: bool) -> None:  # noqa: FBT001 (typer calls it)
+    if value:
+        typer.echo(f"joulebench {registry.load('harness:__version__')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    debug: Debug = False,  # noqa: FBT002
+    version: Annotated[  # noqa: FBT002
+        bool, typer.Option("--version", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Accuracy per joule of machine-learning workloads."""
+    del debug, version
+
+
+@app.command()
+def run(
+    suite: SuiteName,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The run folder.")
+    ] = None,
+    settings: Settings = None,
+    only: Only = None,
+    executor: Annotated[str, typer.Option(help="Where trials run.")] = "local",
+) -> None:
+    """Run a suite and rank what was measured."""
+    _call("run", suite, output, settings or [], only, executor)
+
+
+@app.command()
+def resume(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+) -> None:
+    """Go on with an interrupted run."""
+    _call("resume", folder)
+
+
+@app.command()
+def plan(
+    suite: SuiteName,
+    settings: Settings = None,
+    only: Only = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Show what would run, and why the rest would not; run nothing."""
+    _call("plan", suite, settings or [], only, as_json=as_json)
+
+
+@app.command()
+def rank(
+    runs: Runs,
+    as_json: AsJson = False,  # noqa: FBT002
+    csv: Annotated[bool, typer.Option("--csv")] = False,  # noqa: FBT002
+    markdown: Annotated[bool, typer.Option("--markdown")] = False,  # noqa: FBT002
+    by: Annotated[
+        str, typer.Option(help="accuracy_per_j, energy, skill_per_j or edp.")
+    ] = "accuracy_per_j",
+    allow_mixed: Annotated[bool, typer.Option("--allow-mixed")] = False,  # noqa: FBT002
+) -> None:
+    """Rank what was measured by accuracy per joule."""
+    chosen = [
+        name
+        for name, on in (("json", as_json), ("csv", csv), ("markdown", markdown))
+        if on
+    ]
+    _call("rank", runs, chosen, by, allow_mixed=allow_mixed)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def measure(
+    command: Annotated[
+        list[str], typer.Argument(metavar="-- COMMAND...", help="What to measure.")
+    ],
+    as_json: AsJson = False,  # noqa: FBT002
+    items: Annotated[
+        int | None, typer.Option(min=1, help="Items the command works on.")
+    ] = None,
+    place: Annotated[
+        str | None, typer.Option(help="ISO 3166 code of the grid, such as FRA.")
+    ] = None,
+) -> None:
+    """Measure the joules of any command, in any language."""
+    _call("measure", command, items, place, as_json=as_json)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Show which meters answer here, and what would make the others answer."""
+    _call("doctor", as_json=as_json)
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="workloads, precisions, probes, devices, suites or factors."
+        ),
+    ],
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Show what there is."""
+    _call("list_members", what, as_json=as_json)
+
+
+@app.command()
+def schema(
+    what: Annotated[str, typer.Argument(help="suite or trial.")],
+) -> None:
+    """Print a JSON Schema."""
+    _call("schema", what)
+
+
+@data.command(name="list")
+def data_list(as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Show data sets with source, licence and size."""
+    _call("data_list", as_json=as_json)
+
+
+@data.command(name="fetch")
+def data_fetch(name: Annotated[str | None, typer.Argument()] = None) -> None:
+    """Bring one data set, or all, into the user's cache."""
+    _call("data_fetch", name)
+
+
+@factors.command(name="show")
+def factors_show(
+    place: Annotated[str, typer.Argument(help="ISO 3166 code, such as FRA.")],
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Show the carbon intensity of a place with year and source."""
+    _call("factors_show", place, as_json=as_json)
+
+
+def main() -> None:
+    """Entry point: errors are for people, tracebacks for --debug."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    try:
+        app()
+    except BenchError as error:
+        if debug:
+            raise
+        _explain(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        typer.echo(f"error: {type(error).__name__}: {error}", err=True)
+        typer.echo("this is a fault of joulebench; --debug shows where", err=True)
+        sys.exit(1)
+
+
+def _explain(error: BenchError) -> None:
+    typer.echo(f"error: {error.message}", err=True)
+    if error.hint:
+        typer.echo(f"  {error.hint}", err=True)
+
+
+if __name__ == "__main__":
+    main()

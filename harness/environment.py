@@ -1,0 +1,73 @@
+"""What machine this is, and what is installed: the facts kept beside every run."""
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+import harness
+from harness.records import Channel
+
+PACKAGES = ("torch", "torchao", "transformers", "numpy", "codecarbon", "nvidia-ml-py")
+FLAGS_OF_INTEREST = (
+    "avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16",
+    "amx_int8", "asimddp", "bf16", "i8mm", "hypervisor",
+)  # fmt: skip
+
+
+def describe(
+    channels: Sequence[Channel], unavailable: Sequence[Sequence[str]]
+) -> dict[str, Any]:
+    """Machine, software and meters as plain data for machine.json."""
+    return {
+        "joulebench": harness.__version__,
+        "utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "cpu": cpu_model(),
+        "cpu_flags": cpu_flags(),
+        "cores_logical": psutil.cpu_count(),
+        "cores_physical": psutil.cpu_count(logical=False),
+        "memory_bytes": psutil.virtual_memory().total,
+        "load_1min": os.getloadavg()[0],
+        "packages": {name: _version(name) for name in PACKAGES},
+        "channels": [channel.model_dump(mode="json") for channel in channels],
+        "meters_unavailable": [
+            {"probe": name, "reason": reason, "cure": cure}
+            for name, reason, cure in unavailable
+        ],
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpuinfo() -> dict[str, str]:
+    """First processor of /proc/cpuinfo; empty where there is none."""
+    path = Path("/proc/cpuinfo")
+    if not path.exists():
+        return {}
+    first = path.read_text().split("\n\n")[0].splitlines()
+    pairs = (line.partition(":") for line in first)
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def cpu_model() -> str:
+    """Name of the processor as the system gives it."""
+    return _cpuinfo().get("model name") or platform.processor() or platform.machine()
+
+
+def cpu_flags() -> list[str]:
+    """Instruction sets that decide how fast a precision is."""
+    info = _cpuinfo()
+    present = set((info.get("flags") or info.get("Features") or "").split())
+    return [flag for flag in FLAGS_OF_INTEREST if flag in present]

@@ -1,0 +1,116 @@
+"""Small pure statistics over a handful of rounds; an interval needs two of them."""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+Z_95 = 1.959963984540054
+
+
+def median(values: Sequence[float]) -> float | None:
+    """Middle of the values; None of nothing."""
+    ordered = sorted(values)
+    if not ordered:
+        return None
+    middle = len(ordered) // 2
+    if len(ordered) % 2:
+        return ordered[middle]
+    return (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """Arithmetic mean, kept inside the values; None of nothing."""
+    if not values:
+        return None
+    low, high = min(values), max(values)
+    return min(max(math.fsum(values) / len(values), low), high)
+
+
+def geometric_mean(values: Sequence[float]) -> float | None:
+    """Geometric mean, kept inside the values; None of nothing or non-positives."""
+    if not values or min(values) <= 0:
+        return None
+    low, high = min(values), max(values)
+    logs = [math.log(value) for value in values]
+    return min(max(math.exp(math.fsum(logs) / len(logs)), low), high)
+
+
+@lru_cache(maxsize=256)
+def _t_quantile(freedom: int, confidence: float) -> float:
+    """Two-sided quantile of Student's t."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.5 + confidence / 2))
+
+
+def log_t_interval(
+    values: Sequence[float], confidence: float = 0.95
+) -> tuple[float, float] | None:
+    """Student's t-interval of the geometric mean, from the mean of the logs.
+
+    Returns:
+        (low, high) in the unit of the values; None with fewer than two values,
+        or where one is not positive.
+    """
+    if len(values) < 2 or min(values) <= 0:
+        return None
+    logs = [math.log(value) for value in values]
+    centre = math.fsum(logs) / len(logs)
+    freedom = len(logs) - 1
+    variance = math.fsum((log - centre) ** 2 for log in logs) / freedom
+    half = _t_quantile(freedom, confidence) * math.sqrt(variance / len(logs))
+    if abs(centre) + half > 700:  # beyond what a float can hold
+        return None
+    value = geometric_mean(values) or math.exp(centre)
+    return min(math.exp(centre - half), value), max(math.exp(centre + half), value)
+
+
+def wilson_interval(accuracy: float, n: int) -> tuple[float, float] | None:
+    """Wilson's 95 % score interval of a proportion.
+
+    Args:
+        accuracy: Share of right answers, in [0, 1].
+        n: Number of items scored.
+
+    Returns:
+        (low, high) in [0, 1]; None where nothing was scored.
+    """
+    if n <= 0:
+        return None
+    shrink = 1 + Z_95**2 / n
+    centre = (accuracy + Z_95**2 / (2 * n)) / shrink
+    inner = accuracy * (1 - accuracy) / n + (Z_95 / (2 * n)) ** 2
+    half = Z_95 * math.sqrt(max(inner, 0.0)) / shrink
+    return max(0.0, min(centre - half, accuracy)), min(
+        1.0, max(centre + half, accuracy)
+    )
+
+
+Point = tuple[float, float]
+
+
+def pareto_front(points: Sequence[Point]) -> set[Point]:
+    """Points (cost, gain) that no other beats in both; equal points stay together."""
+    front: set[Point] = set()
+    best = -math.inf
+    for cost, gain in sorted(set(points), key=lambda point: (point[0], -point[1])):
+        if gain > best:
+            front.add((cost, gain))
+            best = gain
+    return front
+
+
+def lower_hull(points: Sequence[Point]) -> set[Point]:
+    """Points of the front that no mix of two others beats (Andrew's chain)."""
+    hull: list[Point] = []
+    for point in sorted(pareto_front(points)):
+        while len(hull) > 1 and _is_under(hull[-2], point, hull[-1]):
+            hull.pop()
+        hull.append(point)
+    return set(hull)
+
+
+def _is_under(start: Point, end: Point, middle: Point) -> bool:
+    """Whether the straight mix of start and end gains at least what middle gains."""
+    rise = (end[1] - start[1]) * (middle[0] - start[0])
+    return rise >= (middle[1] - start[1]) * (end[0] - start[0])

@@ -1,0 +1,155 @@
+"""The run folder: append-only, synced line by line, readable after any crash."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.errors import NothingMeasured, UsageError
+from harness.records import SCHEMA, TrialRecord
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """Records of a run folder and what could not be read.
+
+    Attributes:
+        records: Finished trials in the order they were written.
+        faults: One sentence for each line that was left out.
+    """
+
+    records: tuple[TrialRecord, ...]
+    faults: tuple[str, ...]
+
+
+class RunFolder:
+    """One run on disk: suite, plan, machine, trials, traces, outcomes, logs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path) -> "RunFolder":
+        """Make a new run folder.
+
+        Raises:
+            UsageError: The folder holds another run already, or cannot be made.
+        """
+        if (path / "plan.json").exists():
+            raise UsageError(
+                f"{path} already holds a run",
+                hint=f"bench resume {path}, or another folder with -o",
+            )
+        try:
+            for part in ("traces", "outcomes", "logs"):
+                (path / part).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+        return cls(path)
+
+    def write(self, name: str, text: str) -> None:
+        """Replace a file of the folder at once, or not at all."""
+        part = (self.path / name).with_name(f".{Path(name).name}.part")
+        with part.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self.path / name)
+
+    def read(self, name: str) -> str:
+        """Text of a file of the folder.
+
+        Raises:
+            UsageError: The file is missing or is not text.
+        """
+        try:
+            return (self.path / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"{self.path / name}: cannot be read: {error}",
+                hint="a run folder is made by `bench run SUITE`",
+            ) from error
+
+    def append(self, record: TrialRecord) -> None:
+        """Add a finished trial; it is on disk when this returns."""
+        target = self.path / "trials.jsonl"
+        line = record.to_json() + "\n"
+        with target.open("ab+") as file:
+            if file.tell() and not _ends_with_newline(file.fileno()):
+                file.write(b"\n")
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def records(self) -> ReadResult:
+        """All readable trials; a torn or newer line is a fault, not a crash."""
+        target = self.path / "trials.jsonl"
+        if not self.path.is_dir():
+            raise UsageError(
+                f"{self.path}: there is no such run folder",
+                hint="`bench run SUITE` prints the folder as its last line",
+            )
+        try:
+            lines = target.read_bytes().splitlines()
+        except FileNotFoundError:
+            return ReadResult((), (f"{target}: missing; no trial has finished",))
+        except OSError as error:
+            raise UsageError(f"{target}: cannot be read: {error.strerror}") from error
+        return _parse(lines, target)
+
+
+def _ends_with_newline(descriptor: int) -> bool:
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    return os.pread(descriptor, 1, size - 1) == b"\n"
+
+
+def _parse(lines: Sequence[bytes], target: Path) -> ReadResult:
+    records: list[TrialRecord] = []
+    faults: list[str] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{target}:{number}"
+        try:
+            records.append(_record(line))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            message = f"{place}: {first['msg']}" if place else first["msg"]
+            faults.append(f"{where}: left out: {_newer(line) or message}")
+    return ReadResult(tuple(records), tuple(faults))
+
+
+def _record(line: bytes) -> TrialRecord:
+    return TrialRecord.model_validate_json(line)
+
+
+def _newer(line: bytes) -> str | None:
+    """Say that a record is of a newer schema, where it says so itself."""
+    try:
+        schema = json.loads(line).get("schema")
+    except (ValueError, AttributeError):
+        return None
+    if isinstance(schema, int) and schema > SCHEMA:
+        return f"schema {schema} is newer than this joulebench reads ({SCHEMA})"
+    return None
+
+
+def read_runs(paths: Sequence[Path]) -> ReadResult:
+    """The trials of several runs together.
+
+    Raises:
+        NothingMeasured: No run holds a readable trial.
+    """
+    results = [RunFolder(path).records() for path in paths]
+    records = tuple(record for result in results for record in result.records)
+    faults = tuple(fault for result in results for fault in result.faults)
+    if not records:
+        raise NothingMeasured(
+            "nothing measured: " + "; ".join(faults or ("no run was given",)),
+            hint="bench run SUITE, or bench resume RUN",
+        )
+    return ReadResult(records, faults)

@@ -1,0 +1,142 @@
+"""One trial: setup, idle, warm-up, the measured window, the quality of its answers."""
+
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.clock import Clock
+from harness.contracts import Backend, Meter, Setting, Skip, Workload
+from harness.records import Job, Outcome, Span
+from harness.units import seconds
+
+REPORT_PERIOD_S = 0.5
+STEADY_STEPS = 5
+STEADY_SPREAD = 0.10
+
+Report = Callable[[str, float], None]
+"""Called with a stage's name and the fraction of it that is done."""
+
+
+@dataclass
+class Bench:
+    """What a trial is run with; spans collect as it proceeds."""
+
+    workload: Workload
+    backend: Backend
+    meter: Meter
+    clock: Clock
+    report: Report
+    spans: list[Span] = field(default_factory=list)
+
+    def edge(self) -> int:
+        """Wait for the device, then read every meter; nanoseconds."""
+        self.backend.synchronise()
+        return self.meter.edge()
+
+    def span(self, name: str, body: Callable[[], None]) -> None:
+        """Run the body between two edges and keep the interval."""
+        self.report(name, 0.0)
+        start_ns = self.edge()
+        body()
+        self.spans.append(Span(name=name, start_ns=start_ns, end_ns=self.edge()))
+
+
+@dataclass
+class Work:
+    """What the window did."""
+
+    items: int = 0
+    steps: int = 0
+    latencies_s: list[float] = field(default_factory=list)
+
+
+def run_trial(
+    job: Job, bench: Bench, setting: Setting
+) -> tuple[Outcome, Mapping[str, Any]]:
+    """Run one trial and return its times and answers, with per-item arrays."""
+    workload = bench.workload
+    skipped: list[Skip | None] = []
+    bench.span("setup", lambda: skipped.append(workload.prepare(setting)))
+    if skip := skipped[0]:
+        return Outcome(trial=job.trial, status="skipped", reason=skip.reason), {}
+    idle_s = job.protocol.idle_s
+    bench.span("idle_before", lambda: bench.clock.sleep(idle_s))
+    steady = _warm_up(bench, job)
+    work = Work()
+    bench.span("window", lambda: _work(bench, job, work))
+    answers: list[tuple[Any, Mapping[str, Any]]] = []
+    bench.span("evaluate", lambda: answers.append(workload.evaluate()))
+    bench.span("idle_after", lambda: bench.clock.sleep(idle_s))
+    quality, arrays = answers[0]
+    outcome = Outcome(
+        trial=job.trial,
+        status="ok",
+        spans=tuple(bench.spans),
+        items=work.items,
+        steps=work.steps,
+        steady=steady,
+        latencies_s=tuple(work.latencies_s),
+        quality=quality,
+        model=workload.facts(),
+        memory_peak_bytes=bench.backend.memory_peak_bytes(),
+        doubts=tuple(workload.doubts()),
+    )
+    return outcome, arrays
+
+
+def _warm_up(bench: Bench, job: Job) -> bool:
+    """Repeat steps until their durations settle; False when the cap was hit."""
+    bench.report("warm-up", 0.0)
+    durations_s: list[float] = []
+    started_ns = bench.clock.now_ns()
+    while True:
+        before_ns = bench.clock.now_ns()
+        bench.workload.warm()
+        bench.backend.synchronise()
+        now_ns = bench.clock.now_ns()
+        durations_s.append(seconds(now_ns - before_ns))
+        elapsed_s = seconds(now_ns - started_ns)
+        if elapsed_s >= job.protocol.warmup_min_s and is_steady(durations_s):
+            return True
+        if elapsed_s >= job.protocol.warmup_max_s:
+            return False
+
+
+def is_steady(durations_s: list[float]) -> bool:
+    """Whether the last two groups of steps took the same time within 10 %."""
+    if len(durations_s) < 2 * STEADY_STEPS:
+        return False
+    late = statistics.median(durations_s[-STEADY_STEPS:])
+    early = statistics.median(durations_s[-2 * STEADY_STEPS : -STEADY_STEPS])
+    return abs(late - early) <= STEADY_SPREAD * early
+
+
+def _work(bench: Bench, job: Job, work: Work) -> None:
+    """Fixed work where the workload has it, else steps until the window is full."""
+    total = bench.workload.total_steps()
+    start_ns = now_ns = bench.clock.now_ns()
+    reported_s = 0.0
+    elapsed_s = 0.0
+    while not _is_done(work.steps, total, elapsed_s, job.protocol.window_min_s):
+        work.items += bench.workload.step()
+        work.steps += 1
+        before_ns, now_ns = now_ns, bench.clock.now_ns()
+        elapsed_s = seconds(now_ns - start_ns)
+        if not bench.backend.asynchronous:
+            work.latencies_s.append(seconds(now_ns - before_ns))
+        if elapsed_s - reported_s >= REPORT_PERIOD_S:
+            reported_s = elapsed_s
+            share = work.steps / total if total else elapsed_s / _floor(job)
+            bench.report("window", min(1.0, share))
+
+
+def _is_done(steps: int, total: int | None, elapsed_s: float, window_s: float) -> bool:
+    """Fixed work ends with its last step, open work with the window."""
+    if total is not None:
+        return steps >= total
+    return steps > 0 and elapsed_s >= window_s
+
+
+def _floor(job: Job) -> float:
+    return max(job.protocol.window_min_s, 1e-9)

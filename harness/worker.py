@@ -1,0 +1,148 @@
+"""The process that trials run in: imports once, then one forked child a trial.
+
+`python -P -m harness.worker` reads JSON lines from standard input. The first names
+the modules to import; each further one is a job. A fork has a fresh copy of a
+process that has imported torch and computed nothing, so a trial starts clean and
+without seconds of imports. The end of standard input is the end of the supervisor:
+the running child is killed and the process ends.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import sys
+import traceback
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from harness import registry
+from harness.clock import SystemClock
+from harness.contracts import Setting
+from harness.errors import BenchError
+from harness.lines import LineReader
+from harness.metering import MeterClient
+from harness.records import Job, Outcome
+from harness.trial import Bench, run_trial
+
+CACHE = "workloads.datasets:cache_dir"
+SAVE_ARRAYS = "numpy:savez_compressed"
+
+
+class NoMeter:
+    """Edges without readings, for jobs whose joules nobody asks for."""
+
+    def edge(self) -> int:
+        """Now, in nanoseconds of the monotonic clock."""
+        return SystemClock().now_ns()
+
+
+def main() -> None:
+    """Serve jobs until standard input ends."""
+    events = os.dup(1)
+    os.dup2(2, 1)  # what libraries print must not mix with events
+    commands = LineReader(0)
+    first = commands.line()
+    if first is None:
+        return
+    for module in json.loads(first)["preload"]:
+        import_module(module)
+    _send(events, event="ready")
+    while (line := commands.line()) is not None:
+        status = _serve(Job.model_validate_json(line), events)
+        _send(events, event="exit", status=status)
+
+
+def _serve(job: Job, events: int) -> int:
+    """Fork a child for the job and wait for it, or for the supervisor's end."""
+    alive, child_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(alive)
+        _child(job, events)
+    os.close(child_end)
+    with contextlib.suppress(PermissionError, ProcessLookupError):
+        os.setpgid(pid, pid)  # both sides do it, so that neither has to wait
+    _send(events, event="started", pid=pid)
+    ready, _, _ = select.select([0, alive], [], [])
+    if alive not in ready:  # only the end of the input is ever ready here
+        os.killpg(pid, signal.SIGKILL)
+    os.close(alive)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def _child(job: Job, events: int) -> None:
+    """Run the job in its own process group; never returns."""
+    status = 1
+    try:
+        os.setpgid(0, 0)
+        _log_to(Path(job.folder) / "logs" / f"{job.trial}.log")
+        outcome = _guarded(job, events)
+        _send(events, event="outcome", outcome=outcome.model_dump(mode="json"))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _log_to(path: Path) -> None:
+    """Send standard output and error of this process to a file."""
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+
+
+def _guarded(job: Job, events: int) -> Outcome:
+    """The trial boundary: whatever fails becomes a recorded reason."""
+    try:
+        return _perform(job, events)
+    except BenchError as error:
+        reason = f"{error.message} {error.hint}".strip()
+    except Exception as error:  # noqa: BLE001 (the boundary)
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:500]
+    traceback.print_exc()
+    return Outcome(trial=job.trial, status="failed", reason=reason)
+
+
+def _perform(job: Job, events: int) -> Outcome:
+    configuration = job.configuration
+    workload = registry.load(registry.cards()[configuration.workload].load)()
+    backend = registry.create("device", registry.BACKENDS, configuration.device)
+    setting = Setting(
+        configuration=configuration,
+        device=backend.torch_device(),
+        seed=job.seed,
+        cache=registry.load(CACHE)(),
+    )
+    if job.prepare_only:
+        skip = workload.prepare(setting)
+        reason = skip.reason if skip else None
+        return Outcome(
+            trial=job.trial, status="skipped" if skip else "ok", reason=reason
+        )
+    meter = MeterClient(job.meter) if job.meter else NoMeter()
+
+    def report(stage: str, fraction: float) -> None:
+        _send(events, event="progress", stage=stage, fraction=fraction)
+
+    bench = Bench(workload, backend, meter, SystemClock(), report)
+    outcome, arrays = run_trial(job, bench, setting)
+    if arrays:
+        target = Path(job.folder) / "outcomes" / f"{job.trial}.npz"
+        registry.load(SAVE_ARRAYS)(target, **arrays)
+    return outcome
+
+
+def _send(descriptor: int, **fields: Any) -> None:
+    """Write one event; a supervisor that is gone is noticed on the input."""
+    data = memoryview(json.dumps(fields).encode() + b"\n")
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+if __name__ == "__main__":
+    main()

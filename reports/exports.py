@@ -1,0 +1,138 @@
+"""A ranking for other programs: JSON by contract, CSV and Markdown."""
+
+from reports.formatting import energy, printable, significant
+from reports.ranking import Group, Interval, Ranking, Row, short_names
+
+INTERVALS = (
+    "accuracy",
+    "energy_per_item_j",
+    "accuracy_per_j",
+    "skill_per_j",
+    "co2e_per_item_g",
+)
+PLAIN = (
+    "eligible",
+    "verdict",
+    "reason",
+    "trials",
+    "skill",
+    "edp_j_s",
+    "score_vs_best",
+    "energy_vs_reference",
+    "on_frontier",
+    "provenance",
+    "modelled_ratio",
+)
+
+HEAD = (
+    "| # | configuration | accuracy | J / item | accuracy / J | vs best"
+    " | g CO2e / 1k items | provenance | reason |"
+)
+
+
+def to_json(ranking: Ranking) -> str:
+    """The ranking in the shape of `bench rank --json`, missing values as null."""
+    return ranking.model_dump_json(indent=2)
+
+
+def to_csv(ranking: Ranking) -> str:
+    """One line a configuration; text that a sheet would execute is quoted."""
+    import pandas as pd
+
+    lines = [_line(group, row) for group in ranking.groups for row in group.rows]
+    frame = pd.DataFrame(lines, columns=list(_columns()), dtype=object)
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def _columns() -> tuple[str, ...]:
+    """Names of the columns, with the bounds beside each value."""
+    head = ("workload", "phase", "device", "perimeter", "tier", "track", "key")
+    bounds = (f"{name}{end}" for name in INTERVALS for end in ("", "_low", "_high"))
+    return (*head, "rank", "rank_low", "rank_high", *bounds, *PLAIN)
+
+
+def _line(group: Group, row: Row) -> dict[str, object]:
+    """One configuration by column."""
+    line: dict[str, object] = {
+        "workload": group.workload,
+        "phase": str(group.phase),
+        "device": group.device,
+        "perimeter": "+".join(group.perimeter),
+        "tier": group.tier,
+        "track": group.track,
+        "key": row.key,
+        "rank": row.rank,
+        "rank_low": row.rank_low,
+        "rank_high": row.rank_high,
+    }
+    for name in INTERVALS:
+        interval: Interval = getattr(row, name)
+        line[name] = interval.value
+        line[f"{name}_low"], line[f"{name}_high"] = interval.low, interval.high
+    line |= {name: getattr(row, name) for name in PLAIN}
+    return {name: _inert(value) for name, value in line.items()}
+
+
+def _inert(value: object) -> object:
+    """Text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def to_markdown(ranking: Ranking) -> str:
+    """A section with a table and its sentence for each group."""
+    if not ranking.groups:
+        return "Nothing was measured.\n"
+    parts = [_section(group) for group in ranking.groups]
+    if ranking.doubts:
+        doubts = (
+            f"- {_cell(d.code)} ({d.count}): {_cell(d.message)}; {_cell(d.remedy)}"
+            for d in ranking.doubts
+        )
+        parts.append("### Doubts\n\n" + "\n".join(doubts) + "\n")
+    return "\n".join(parts)
+
+
+def _section(group: Group) -> str:
+    """Title, table, sentence and notes of one group."""
+    place = "+".join(group.perimeter) or "no meter"
+    title = f"{group.workload} {group.phase} on {group.device}"
+    facts = f"{place}, tier {group.tier or '-'}, {group.track} track"
+    names = short_names(group.rows)
+    lines = [
+        f"### {_cell(title)} ({_cell(facts)})",
+        "",
+        HEAD,
+        "|--:|---|--:|--:|--:|--:|--:|---|---|",
+        *(_markdown_row(row, names[row.key]) for row in group.rows),
+        "",
+        _cell(group.sentence),
+        *(f"\nNote: {_cell(note)}." for note in group.notes),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _markdown_row(row: Row, name: str) -> str:
+    """One configuration as a line of a table."""
+    co2e = row.co2e_per_item_g.value
+    cells = (
+        "-" if row.rank is None else str(row.rank),
+        name,
+        "-" if row.accuracy.value is None else f"{row.accuracy.value:.3f}",
+        energy(row.energy_per_item_j.value),
+        significant(row.accuracy_per_j.value if row.rank else None),
+        significant(row.score_vs_best),
+        significant(None if co2e is None else co2e * 1000),
+        str(row.provenance or "unknown") if row.trials else "-",
+        "; ".join(filter(None, (row.reason, *row.notes))),
+    )
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+def _cell(text: str) -> str:
+    """Text of others that stays inside one cell and is no markup."""
+    safe = printable(text).replace("\\", "\\\\").replace("|", "\\|")
+    return safe.replace("<", "&lt;").replace("[", "\\[").replace("`", "\\`")

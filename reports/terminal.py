@@ -1,0 +1,197 @@
+"""The table a person reads: best first, one unit a column, doubts with their cure."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness.records import Carbon, Provenance, TrialRecord
+from reports.formatting import printable, scale_for, significant, with_spread
+from reports.ranking import DoubtCount, Group, Ranking, Row, short_names
+
+CO2E_MIN_COLUMNS = 104
+LEGEND = "~ not measured in full: joules modelled, or carbon intensity assumed"
+TITLES = {
+    "accuracy_per_j": "Accuracy per joule",
+    "energy": "Energy per item",
+    "skill_per_j": "Skill per joule",
+    "edp": "Energy-delay product",
+}
+Cells = Callable[[Row], str]
+
+
+def header_lines(
+    suite: str, machine: str, records: Sequence[TrialRecord]
+) -> tuple[str, ...]:
+    """Suite, trials and machine; energy sources; carbon intensity with its place."""
+    configurations = len({record.key for record in records})
+    done = sum(record.status == "ok" for record in records)
+    first = f"{suite}  {configurations} configurations, {done} trials  on  {machine}"
+    sources = {
+        f"{reading.domain} {reading.provenance} ({reading.source})"
+        for record in records
+        for reading in record.energy
+        if reading.energy_j is not None
+    }
+    carbons = {_intensity(record.carbon) for record in records if record.carbon}
+    return (
+        first,
+        "energy: " + ("   ".join(sorted(sources)) or "no source could be read"),
+        "carbon: " + ("   ".join(sorted(carbons)) or "no intensity was given"),
+    )
+
+
+def _intensity(carbon: Carbon) -> str:
+    """Grid intensity with place, year and source, which is never measured here."""
+    if carbon.intensity_g_per_kwh is None:
+        return carbon.reason or "no intensity was given"
+    year = None if carbon.year is None else str(carbon.year)
+    known = (carbon.place, year, carbon.source)
+    facts = ", ".join(filter(None, known))
+    intensity = significant(carbon.intensity_g_per_kwh)
+    return f"{intensity} g CO2e/kWh, {facts or 'place unknown'} (assumed)"
+
+
+def render(ranking: Ranking, header: Iterable[str], console: Console) -> None:
+    """Print header, a table and a sentence for each group, then the doubts."""
+    for line in header:
+        _print(console, line)
+    for group in ranking.groups:
+        _print(console, "")
+        _render_group(group, ranking.by, console)
+    if not ranking.groups:
+        _print(console, "Nothing was measured.")
+    _render_doubts(ranking.doubts, console)
+
+
+def _safe(text: str) -> str:
+    """Text of others that neither steers the terminal nor counts as markup."""
+    return escape(printable(text))
+
+
+def _print(console: Console, text: str, style: str | None = None) -> None:
+    """One paragraph, wrapped at words."""
+    safe = escape(" " * (len(text) - len(text.lstrip())) + printable(text))
+    console.print(safe, style=style, highlight=False, emoji=False)
+
+
+def _render_group(group: Group, by: str, console: Console) -> None:
+    """Title, table, reasons, legend, sentence and notes."""
+    place = "+".join(group.perimeter) or "no meter"
+    title = f"{group.workload} {group.phase} on {group.device}"
+    facts = f"{place}, tier {group.tier or '-'}, {group.track} track"
+    _print(console, f"{title}: {TITLES[by]}, best first ({facts})", "bold")
+    table = _table(group, console)
+    console.print(table)
+    names = short_names(group.rows)
+    for row in group.rows:
+        for reason in filter(None, (row.reason, *row.notes)):
+            _print(console, f"  {names[row.key]}: {row.verdict}: {reason}", "dim")
+    has_carbon = any(column.header == "g CO2e / 1k" for column in table.columns)
+    if has_carbon or any(row.trials and _is_marked(row) for row in group.rows):
+        _print(console, f"  {LEGEND}", "dim")
+    _print(console, group.sentence)
+    for note in group.notes:
+        _print(console, f"note: {note}", "yellow")
+
+
+def _table(group: Group, console: Console) -> Table:
+    """The table with as many columns as the width has room for."""
+    columns = _columns(group)
+    wide = console.width >= CO2E_MIN_COLUMNS
+    for dropped in ((), ("g CO2e / 1k",), ("g CO2e / 1k", "vs best")):
+        if not dropped and not wide:
+            continue
+        table = _filled(group, [c for c in columns if c[0] not in dropped])
+        if console.measure(table).minimum <= console.width:
+            break
+    return table
+
+
+def _filled(group: Group, columns: Sequence[tuple[str, Cells]]) -> Table:
+    """A table of the given columns; names are never wrapped."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for title, _ in columns:
+        is_name = title == "configuration"
+        table.add_column(title, justify="left" if is_name else "right", no_wrap=True)
+    for row in group.rows:
+        style = "dim" if row.rank is None else "bold" if row.rank == 1 else None
+        table.add_row(*(_safe(cell(row)) for _, cell in columns), style=style)
+    return table
+
+
+def _columns(group: Group) -> list[tuple[str, Cells]]:
+    """Title and cell of each column; one unit a column, from its largest entry."""
+    names = short_names(group.rows)
+    size, prefix = scale_for(row.energy_per_item_j.value for row in group.rows)
+    places = Counter(row.rank for row in group.rows if row.rank)
+    tied = {place for place, count in places.items() if count > 1}
+    return [
+        ("#", lambda row: _place(row, tied)),
+        ("configuration", lambda row: names[row.key]),
+        ("accuracy", _accuracy),
+        (f"{prefix}J / item", lambda row: _joules(row, size)),
+        ("accuracy / J", lambda row: _ratio(row, row.accuracy_per_j.value)),
+        ("vs best", lambda row: _ratio(row, row.score_vs_best, mark=False)),
+        ("g CO2e / 1k", _co2e),
+    ]
+
+
+def _is_marked(row: Row) -> bool:
+    """Whether its joules are anything but measured."""
+    return row.provenance is not Provenance.MEASURED or bool(row.modelled_ratio)
+
+
+def _mark(row: Row, text: str) -> str:
+    """Text with `~` where its joules were not all measured."""
+    return f"~{text}" if text != "-" and _is_marked(row) else text
+
+
+def _place(row: Row, tied: set[int]) -> str:
+    """Rank, with `=` for a tie and its interval where there is one."""
+    if row.rank is None:
+        return "-"
+    place = f"{row.rank}=" if row.rank in tied else str(row.rank)
+    if row.rank_low is None or row.rank_low == row.rank_high:
+        return place
+    return f"{place} [{row.rank_low}-{row.rank_high}]"
+
+
+def _accuracy(row: Row) -> str:
+    """Accuracy with three decimals, or what became of the trial."""
+    if row.accuracy.value is not None:
+        return f"{row.accuracy.value:.3f}"
+    return row.verdict if not row.trials else "-"
+
+
+def _joules(row: Row, size: float) -> str:
+    """Joules an item in the column's unit, with half the interval."""
+    value, half = row.energy_per_item_j.value, row.energy_per_item_j.half
+    if value is None:
+        return "-"
+    return _mark(row, with_spread(value / size, None if half is None else half / size))
+
+
+def _ratio(row: Row, value: float | None, *, mark: bool = True) -> str:
+    """A ratio that only a ranked row may show."""
+    if row.rank is None:
+        return "-"
+    return _mark(row, significant(value)) if mark else significant(value)
+
+
+def _co2e(row: Row) -> str:
+    """Grams an item times a thousand; the intensity is assumed, so always marked."""
+    value = row.co2e_per_item_g.value
+    return "-" if value is None else f"~{significant(value * 1000)}"
+
+
+def _render_doubts(doubts: Sequence[DoubtCount], console: Console) -> None:
+    """Each kind of doubt once, with how often and the cure."""
+    if doubts:
+        _print(console, "")
+    for doubt in doubts:
+        often = f"{doubt.count} trial" + ("s" if doubt.count > 1 else "")
+        text = f"doubt {doubt.code} ({often}): {doubt.message}; {doubt.remedy}"
+        _print(console, text, "yellow")

@@ -1,0 +1,330 @@
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from harness.errors import UsageError
+from harness.records import Configuration, Doubt, TrialRecord
+from reports.ranking import Ranking, Row, rank
+
+
+def trial(precision: str, energy_j: float | None, **given: Any) -> TrialRecord:
+    """A finished trial of 100 items in 10 s, unless said otherwise."""
+    asked = {
+        "workload": "bert",
+        "phase": "infer",
+        "device": "cpu",
+        "batch_size": 8,
+        "precision": precision,
+    }
+    asked |= {k: given[k] for k in given.keys() & Configuration.model_fields.keys()}
+    configuration = Configuration.model_validate(asked)
+    number = given.get("round", 0)
+    status = given.get("status", "ok")
+    values: dict[str, Any] = {
+        "trial": f"{configuration.key}#{number}",
+        "key": configuration.key,
+        "round": number,
+        "status": status,
+        "reason": given.get("reason"),
+        "configuration": configuration,
+    }
+    if status != "ok":
+        return TrialRecord.model_validate(values)
+    duration_s = given.get("duration_s", 10.0)
+    values["window"] = {
+        "start_s": 0.0,
+        "end_s": duration_s,
+        "duration_s": duration_s,
+        "items": given.get("items", 100),
+        "steps": 1,
+        "steady": True,
+    }
+    values["total"] = {
+        "energy_j": energy_j,
+        "perimeter": given.get("perimeter", ("cpu",)),
+        "provenance": given.get("provenance", "measured"),
+        "tier": given.get("tier", "B"),
+        "complete": True,
+        "error_bound_j": None,
+        "modelled_ratio": given.get("modelled_ratio", 0.0),
+    }
+    values["quality"] = {
+        "metric": "accuracy",
+        "accuracy": given.get("accuracy", 0.8),
+        "n": given.get("n", 1000),
+        "constant_baseline": given.get("baseline", 0.1),
+    }
+    values["carbon"] = {"co2e_g": 0.01, "intensity_g_per_kwh": 56.0}
+    return TrialRecord.model_validate(values)
+
+
+def only(records: Sequence[TrialRecord], **flags: Any) -> dict[str, Row]:
+    """Rows of the only group by precision and suffix."""
+    (group,) = rank(records, **flags).groups
+    return {r.configuration.precision + r.configuration.suffix: r for r in group.rows}
+
+
+def sentence(ranking: Ranking) -> str:
+    (group,) = ranking.groups
+    return group.sentence
+
+
+def test_accuracy_per_joule_is_correct_items_per_joule() -> None:
+    rows = only([trial("fp32", 50.0, accuracy=0.8)])
+
+    assert rows["fp32"].accuracy_per_j.value == pytest.approx(0.8 * 100 / 50)
+    assert rows["fp32"].edp_j_s == pytest.approx(0.5 * 0.1)
+    assert rows["fp32"].rank == 1
+
+
+def test_training_is_quality_reached_per_joule_of_the_whole() -> None:
+    rows = only([trial("fp32", 50.0, phase="train")])
+
+    assert rows["fp32"].accuracy_per_j.value == pytest.approx(0.8 / 50)
+
+
+def test_a_constant_predictor_is_never_ranked() -> None:
+    cheap = trial("int8", 1e-6, accuracy=0.5, baseline=0.5, track="open")
+    honest = trial("fp32", 50.0, accuracy=0.6, baseline=0.5, track="open")
+
+    rows = only([cheap, honest], absolute=0.5)
+
+    assert rows["int8"].rank is None
+    assert rows["int8"].reason == "no better than a constant answer"
+    assert rows["fp32"].rank == 1
+
+
+def test_a_constant_reference_lets_nobody_through() -> None:
+    records = [trial("fp32", 50.0, accuracy=0.1), trial("int8", 1.0, accuracy=0.2)]
+
+    assert {row.rank for row in only(records).values()} == {None}
+
+
+def test_without_a_constant_baseline_nobody_is_ranked() -> None:
+    rows = only([trial("fp32", 50.0, baseline=None)])
+
+    assert rows["fp32"].rank is None
+    assert "baseline" in (rows["fp32"].reason or "")
+
+
+@pytest.mark.parametrize("joules", [None, 0.0, -1.0, float("nan"), float("inf")])
+def test_joules_that_are_missing_or_zero_are_never_a_score(
+    joules: float | None,
+) -> None:
+    rows = only([trial("fp32", 50.0), trial("int8", joules)])
+
+    assert rows["int8"].rank is None
+    assert rows["int8"].accuracy_per_j.value is None
+    assert rows["int8"].reason
+    assert rows["fp32"].rank == 1
+
+
+@pytest.mark.parametrize("given", [{"items": 0}, {"n": 0}, {"accuracy": None}])
+def test_truncated_work_is_never_ranked(given: dict[str, Any]) -> None:
+    rows = only([trial("fp32", 50.0), trial("int8", 1.0, **given)])
+
+    assert rows["int8"].rank is None
+    assert rows["int8"].reason
+
+
+def test_what_misses_the_floor_is_listed_and_not_ranked() -> None:
+    rows = only([trial("fp32", 50.0), trial("int4", 1.0, accuracy=0.7)])
+
+    assert rows["int4"].verdict == "fail"
+    assert rows["int4"].reason == "accuracy 0.700 is below 99 % of fp32's 0.800"
+    assert rows["int4"].rank is None
+    assert not rows["int4"].on_frontier
+
+
+def test_exactly_the_floor_passes() -> None:
+    rows = only([trial("fp32", 50.0), trial("int8", 1.0, accuracy=0.8 * 0.99)])
+
+    assert rows["int8"].verdict == "pass"
+
+
+def test_without_a_reference_nothing_is_ranked() -> None:
+    rows = only([trial("int8", 1.0)])
+
+    assert rows["int8"].rank is None
+    assert "no reference" in (rows["int8"].reason or "")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"perimeter": ("cpu", "dram")}, {"tier": "D"}, {"device": "cuda"}],
+)
+def test_different_meters_and_devices_are_never_one_ranking(
+    other: dict[str, Any],
+) -> None:
+    records = [trial("fp32", 50.0), trial("int8", 1.0, **other)]
+
+    assert len(rank(records).groups) == 2
+    assert len(rank(records, allow_mixed=True).groups) == 1
+
+
+def test_failed_and_skipped_trials_are_rows_with_their_reason() -> None:
+    left_out = trial("fp8", None, status="skipped").configuration
+    records = [trial("fp32", 50.0), trial("int8", None, status="failed", reason="boom")]
+
+    rows = only(records, skips=[(left_out, "torchao is not installed")])
+
+    assert (rows["int8"].verdict, rows["int8"].reason) == ("failed", "boom")
+    assert rows["fp8"].reason == "torchao is not installed"
+    assert rows["fp8"].verdict == "skipped"
+
+
+def test_a_round_that_failed_leaves_the_others_and_is_named() -> None:
+    broken = trial("fp32", None, status="failed", reason="killed", round=1)
+
+    row = only([trial("fp32", 50.0), broken])["fp32"]
+
+    assert row.rank == 1
+    assert row.notes == ("1 of 2 trials left out: killed",)
+
+
+def test_two_copies_tie() -> None:
+    copies = [trial("bf16", 40.0, suffix=f"-{x}") for x in "ab"]
+
+    rows = only([trial("fp32", 50.0), *copies])
+
+    assert rows["bf16-a"].rank == rows["bf16-b"].rank == 1
+    assert rows["fp32"].rank == 3
+
+
+def test_fewer_than_three_rounds_are_estimates() -> None:
+    (group,) = rank([trial("fp32", 50.0 + n, round=n) for n in range(2)]).groups
+
+    assert group.rows[0].rank_low is None
+    assert group.notes == ("fewer than three rounds: estimates, no rank intervals",)
+
+
+def test_three_rounds_give_a_rank_interval() -> None:
+    near = [trial("fp32", 50.0 + n, round=n) for n in range(3)]
+    same = [trial("bf16", 49.5 + n, round=n) for n in range(3)]
+    far = [trial("int8", 10.0 + n / 10, round=n) for n in range(3)]
+
+    rows = only([*near, *same, *far])
+
+    assert [(r.rank, r.rank_low, r.rank_high) for r in rows.values()] == [
+        (1, 1, 1),
+        (2, 2, 3),
+        (3, 2, 3),
+    ]
+
+
+def test_halving_the_clock_at_equal_joules_gains_nothing() -> None:
+    rows = only([trial("fp32", 50.0), trial("bf16", 50.0, duration_s=20.0)])
+
+    assert rows["fp32"].rank == rows["bf16"].rank == 1
+
+
+def test_the_sentence_names_the_compression_that_cost_energy() -> None:
+    text = sentence(rank([trial("fp32", 10.0), trial("bf16", 83.0)]))
+
+    assert text.startswith("fp32 is best by accuracy per joule at 100 mJ per item")
+    assert "bf16 used 8.3 times the energy of fp32 at the same accuracy." in text
+    assert "All of its energy was measured." in text
+
+
+def test_the_sentence_says_how_much_was_modelled() -> None:
+    best = trial("int8", 5.0, provenance="modelled", modelled_ratio=0.25)
+
+    text = sentence(rank([trial("fp32", 10.0), best]))
+
+    assert "0.500 of the energy of fp32. 25 % of its energy was modelled." in text
+
+
+def test_an_unknown_metric_is_refused_with_the_choices() -> None:
+    with pytest.raises(UsageError, match="speed") as caught:
+        rank([], by="speed")
+
+    assert "accuracy_per_j" in caught.value.hint
+
+
+def test_nothing_measured_is_an_empty_ranking() -> None:
+    assert rank([]).groups == ()
+
+
+def test_the_energy_of_few_items_does_not_hide_in_the_total() -> None:
+    rows = only([trial("fp32", 50.0), trial("bf16", 10.0, items=10)])
+
+    assert rows["fp32"].rank == 1
+    assert rows["bf16"].rank == 2
+
+
+def test_the_mobilenet_front_comes_out_as_mlperf_printed_it() -> None:
+    printed = {  # MLPerf Inference v5.1 open: accuracy, images/s, W, J/image, acc/J
+        "-128": (0.66604, 220.5, 34.18, 0.155, 4.30),
+        "-160": (0.69106, 153.0, 34.10, 0.223, 3.10),
+        "-192": (0.70626, 107.7, 33.87, 0.314, 2.25),
+        "-224": (0.71678, 83.5, 27.47, 0.329, 2.18),
+    }
+    records = [
+        trial(
+            "fp32",
+            watts * 100,
+            duration_s=100.0,
+            items=round(speed * 100),
+            accuracy=accuracy,
+            baseline=0.001,
+            suffix=size,
+            track="open",
+            tier="A",
+        )
+        for size, (accuracy, speed, watts, _, _) in printed.items()
+    ]
+
+    rows = only(records, absolute=0.6)
+
+    assert list(rows) == ["fp32-128", "fp32-160", "fp32-192", "fp32-224"]
+    for row, (_, _, _, joules, score) in zip(
+        rows.values(), printed.values(), strict=True
+    ):
+        assert row.energy_per_item_j.value == pytest.approx(joules, abs=6e-4)
+        assert row.accuracy_per_j.value == pytest.approx(score, abs=6e-3)
+    assert all(row.on_frontier for row in rows.values())
+    extra = [row.j_per_extra_correct for row in rows.values()][1:]
+    assert extra == pytest.approx([2.7, 6.0, 1.4], abs=0.05)
+    assert [row.on_hull for row in rows.values()] == [True, True, False, True]
+
+
+def test_a_doubt_counts_the_trials_that_raised_it() -> None:
+    doubt = Doubt(code="short-window", message="too short", remedy="go on longer")
+    twice = trial("fp32", 50.0).model_copy(update={"doubts": (doubt, doubt)})
+    once = trial("int8", 40.0).model_copy(update={"doubts": (doubt,)})
+
+    (counted,) = rank([twice, once]).doubts
+
+    assert (counted.count, counted.remedy) == (2, "go on longer")
+
+
+def test_the_reference_is_the_plain_fp32_of_the_same_batch_size() -> None:
+    records = [
+        trial("fp32", 50.0, accuracy=0.9, batch_size=1),
+        trial("fp32", 50.0, accuracy=0.8, batch_size=8),
+        trial("fp32", 50.0, accuracy=0.95, batch_size=8, suffix="-tuned"),
+        trial("int8", 10.0, accuracy=0.8, batch_size=8),
+        trial("bf16", 10.0, accuracy=0.8, batch_size=1),
+    ]
+
+    (group,) = rank(records).groups
+
+    rows = {row.key: row for row in group.rows}
+    assert rows["bert/infer/int8/cpu/b8"].verdict == "pass"
+    assert rows["bert/infer/int8/cpu/b8"].reference == "bert/infer/fp32/cpu/b8"
+    assert rows["bert/infer/bf16/cpu/b1"].verdict == "fail"
+
+
+def test_the_open_track_is_held_to_the_absolute_floor() -> None:
+    small = trial("distilled", 5.0, accuracy=0.7, track="open")
+
+    assert only([small], absolute=0.6)["distilled"].rank == 1
+    assert only([small], absolute=0.75)["distilled"].verdict == "fail"
+    assert only([small])["distilled"].verdict == "ungated"
+
+
+def test_an_absolute_floor_does_not_loosen_the_closed_track() -> None:
+    rows = only([trial("fp32", 50.0), trial("int4", 1.0, accuracy=0.7)], absolute=0.5)
+
+    assert rows["int4"].verdict == "fail"

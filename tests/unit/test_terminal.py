@@ -1,0 +1,134 @@
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from harness.records import Carbon, TrialRecord
+from reports.ranking import Group, Ranking, Row, rank
+from reports.terminal import header_lines, render
+
+GOLDEN = Path(__file__).parents[1] / "data" / "golden"
+
+
+def stored() -> list[TrialRecord]:
+    lines = (GOLDEN / "trials.jsonl").read_text(encoding="utf-8").splitlines()
+    return [TrialRecord.model_validate_json(line) for line in lines]
+
+
+def printed(ranking: Ranking, header: tuple[str, ...] = (), width: int = 120) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    with console.capture() as captured:
+        render(ranking, header, console)
+    lines = captured.get().splitlines()
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_screen_is_the_one_that_was_agreed(width: int) -> None:
+    records = stored()
+
+    screen = printed(
+        rank(records), header_lines("quick", "an invented machine", records), width
+    )
+
+    golden = GOLDEN / f"ranking-{width}.txt"
+    assert screen == golden.read_text(encoding="utf-8")
+
+
+def test_no_line_is_wider_than_the_terminal() -> None:
+    screen = printed(rank(stored()), width=80)
+
+    assert max(map(len, screen.splitlines())) <= 80
+
+
+def test_carbon_gives_way_before_names_wrap() -> None:
+    assert "CO2e" not in printed(rank(stored()), width=103)
+    assert "g CO2e / 1k" in printed(rank(stored()), width=104)
+
+
+def test_modelled_joules_are_marked_in_the_table_itself() -> None:
+    train = [record for record in stored() if record.configuration.phase == "train"]
+
+    screen = printed(rank(train))
+
+    assert "~1.00 ±" in screen
+    assert "~ not measured in full" in screen
+
+
+def test_text_of_others_is_neither_markup_nor_a_terminal_command() -> None:
+    screen = printed(rank(stored()), ("suite [red]x[/red] \x1b]0;title\x07 :smile:",))
+
+    assert "[red]x[/red]" in screen
+    assert ":smile:" in screen
+    assert "\x1b" not in screen
+    assert "[bold]torchao[/bold] is not installed" in screen
+
+
+def test_a_single_round_shows_no_spread() -> None:
+    once = [record for record in stored() if record.round == 0]
+
+    assert "±" not in printed(rank(once))
+
+
+def test_ties_are_shown_as_ties() -> None:
+    (record,) = [r for r in stored() if r.key.endswith("infer/fp32/cpu/b8")][:1]
+    twin = record.configuration.model_copy(update={"suffix": "-again"})
+    copy = record.model_copy(update={"configuration": twin, "key": twin.key})
+
+    assert printed(rank([record, copy])).count("1=") == 2
+
+
+def test_a_row_without_rank_shows_no_ratio() -> None:
+    (group,) = rank([r for r in stored() if r.configuration.phase == "infer"]).groups
+    (failed,) = [row for row in group.rows if row.verdict == "fail"]
+
+    line = next(x for x in printed(rank(stored())).splitlines() if " int4 " in f"{x} ")
+
+    assert failed.accuracy_per_j.value is not None
+    assert line.split()[:5] == ["-", "int4", "0.710", "9.00", "-"]
+
+
+def test_nothing_measured_is_said() -> None:
+    assert printed(rank([])) == "Nothing was measured.\n"
+
+
+def test_a_header_without_sources_says_so() -> None:
+    lines = header_lines("quick", "a laptop", [])
+
+    assert lines[1:] == (
+        "energy: no source could be read",
+        "carbon: no intensity was given",
+    )
+
+
+def test_an_intensity_carries_its_place_and_year() -> None:
+    carbon = Carbon(co2e_g=1.0, intensity_g_per_kwh=56.0, place="FRA", year=2023)
+    record = stored()[0].model_copy(update={"carbon": carbon})
+
+    assert header_lines("quick", "a laptop", [record])[2] == (
+        "carbon: 56.0 g CO2e/kWh, FRA, 2023 (assumed)"
+    )
+
+
+def test_a_group_of_long_names_drops_a_column_rather_than_wrap_them() -> None:
+    (group,) = rank(stored()[:9]).groups
+    long = tuple(
+        row.model_copy(
+            update={
+                "configuration": row.configuration.model_copy(
+                    update={"suffix": "-" + "x" * 16}
+                )
+            }
+        )
+        for row in group.rows
+    )
+    ranking = rank([]).model_copy(
+        update={"groups": (group.model_copy(update={"rows": long}),)}
+    )
+
+    screen = printed(ranking, width=80)
+
+    assert "int8-dynamic-" + "x" * 16 in screen
+    assert isinstance(group, Group)
+    assert isinstance(long[0], Row)
