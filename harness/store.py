@@ -114,17 +114,21 @@ def _parse(lines: Sequence[bytes], target: Path) -> ReadResult:
             continue
         where = f"{target}:{number}"
         try:
-            records.append(_record(line))
+            record = TrialRecord.model_validate_json(line)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            message = f"{place}: {first['msg']}" if place else first["msg"]
-            faults.append(f"{where}: left out: {_newer(line) or message}")
+            faults.append(f"{where}: left out: {_newer(line) or _first(error)}")
+            continue
+        records.append(record)
+        if record.schema_ > SCHEMA:
+            faults.append(f"{where}: read as far as known: {_newer(line)}")
     return ReadResult(tuple(records), tuple(faults))
 
 
-def _record(line: bytes) -> TrialRecord:
-    return TrialRecord.model_validate_json(line)
+def _first(error: ValidationError) -> str:
+    """The first fault with its place."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"]
 
 
 def _newer(line: bytes) -> str | None:

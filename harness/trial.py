@@ -59,7 +59,10 @@ def run_trial(
     skipped: list[Skip | None] = []
     bench.span("setup", lambda: skipped.append(workload.prepare(setting)))
     if skip := skipped[0]:
-        return Outcome(trial=job.trial, status="skipped", reason=skip.reason), {}
+        spans = tuple(bench.spans)
+        return Outcome(
+            trial=job.trial, status="skipped", reason=skip.reason, spans=spans
+        ), {}
     idle_s = job.protocol.idle_s
     bench.span("idle_before", lambda: bench.clock.sleep(idle_s))
     steady = _warm_up(bench, job)

@@ -87,8 +87,14 @@ def test_the_first_runnable_line_is_near_the_top_of_the_readme() -> None:
 def test_the_wheel_holds_exactly_three_packages(tmp_path: Path) -> None:
     subprocess.run(
         [
-            sys.executable, "-m", "build", "--wheel", "--no-isolation",
-            "--outdir", str(tmp_path), str(ROOT),
+            sys.executable,
+            "-m",
+            "build",
+            "--wheel",
+            "--no-isolation",
+            "--outdir",
+            str(tmp_path),
+            str(ROOT),
         ],  # fmt: skip
         check=True,
         capture_output=True,

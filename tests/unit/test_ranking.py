@@ -328,3 +328,14 @@ def test_an_absolute_floor_does_not_loosen_the_closed_track() -> None:
     rows = only([trial("fp32", 50.0), trial("int4", 1.0, accuracy=0.7)], absolute=0.5)
 
     assert rows["int4"].verdict == "fail"
+
+
+def test_skill_of_zero_is_a_guess_even_without_a_baseline() -> None:
+    guess = trial("fp32", 50.0, baseline=None)
+    assert guess.quality is not None
+    answers = guess.quality.model_copy(update={"skill": 0.0})
+
+    rows = only([guess.model_copy(update={"quality": answers})])
+
+    assert rows["fp32"].verdict == "fail"
+    assert rows["fp32"].rank is None

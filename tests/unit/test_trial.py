@@ -1,0 +1,159 @@
+"""A trial meters exactly its work, on a clock that the test owns."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.contracts import Setting, Skip
+from harness.records import (
+    Configuration,
+    Doubt,
+    Job,
+    ModelFacts,
+    Outcome,
+    Phase,
+    Protocol,
+    Quality,
+)
+from harness.trial import Bench, is_steady, run_trial
+
+STEP_S = 0.1
+
+
+class StepClock:
+    """Time that only work and sleep move."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def now_ns(self) -> int:
+        return self.now
+
+    def sleep(self, duration_s: float) -> None:
+        self.now += round(duration_s * 1e9)
+
+
+class StepBackend:
+    name = "cpu"
+    asynchronous = False
+
+    def unavailable(self) -> str | None:
+        return None
+
+    def torch_device(self) -> str:
+        return "cpu"
+
+    def synchronise(self) -> None:
+        return None
+
+    def memory_peak_bytes(self) -> int | None:
+        return 1
+
+
+class StepMeter:
+    """Edges cost no time and are counted."""
+
+    def __init__(self, clock: StepClock) -> None:
+        self.clock = clock
+
+    def edge(self) -> int:
+        return self.clock.now_ns()
+
+
+class StepWorkload:
+    """Each step takes 0.1 s; `total` steps where the work is fixed."""
+
+    def __init__(self, clock: StepClock, total: int | None = None) -> None:
+        self.clock = clock
+        self.total = total
+        self.skip: Skip | None = None
+        self.warmed = 0
+
+    def prepare(self, setting: Setting) -> Skip | None:
+        self.clock.sleep(2.0)
+        return self.skip
+
+    def total_steps(self) -> int | None:
+        return self.total
+
+    def warm(self) -> None:
+        self.warmed += 1
+        self.clock.sleep(STEP_S)
+
+    def step(self) -> int:
+        self.clock.sleep(STEP_S)
+        return 4
+
+    def evaluate(self) -> tuple[Quality, Mapping[str, Any]]:
+        self.clock.sleep(1.0)
+        return Quality(metric="accuracy", accuracy=0.5, n=4), {"correct": [True]}
+
+    def facts(self) -> ModelFacts:
+        return ModelFacts(parameters=1, weight_bytes=4)
+
+    def doubts(self) -> Sequence[Doubt]:
+        return ()
+
+
+def perform(total: int | None = None, skip: Skip | None = None) -> Outcome:
+    clock = StepClock()
+    workload = StepWorkload(clock, total)
+    workload.skip = skip
+    configuration = Configuration(
+        workload="tiny", phase=Phase.INFER, precision="fp32", device="cpu", batch_size=4
+    )
+    job = Job(
+        trial="t",
+        configuration=configuration,
+        protocol=Protocol(window_min_s=3.0, idle_s=1.0),
+        seed=0,
+        folder="unused",
+    )
+    bench = Bench(workload, StepBackend(), StepMeter(clock), clock, lambda *_: None)
+    setting = Setting(configuration, "cpu", 0, Path("unused"))
+    outcome, _ = run_trial(job, bench, setting)
+    return outcome
+
+
+def lengths(outcome: Outcome) -> dict[str, float]:
+    return {span.name: round(span.duration_s, 6) for span in outcome.spans}
+
+
+def test_open_work_fills_the_window_and_nothing_else_is_in_it() -> None:
+    outcome = perform()
+
+    assert lengths(outcome) == {
+        "setup": 2.0,
+        "idle_before": 1.0,
+        "window": 3.0,
+        "evaluate": 1.0,
+        "idle_after": 1.0,
+    }
+    assert (outcome.items, outcome.steps) == (120, 30)
+
+
+def test_fixed_work_ends_with_its_last_step_whatever_the_window() -> None:
+    outcome = perform(total=7)
+
+    assert outcome.steps == 7
+    assert lengths(outcome)["window"] == 0.7
+
+
+def test_every_step_of_a_synchronous_device_has_its_latency() -> None:
+    outcome = perform()
+
+    assert len(outcome.latencies_s) == outcome.steps
+    assert max(outcome.latencies_s) < 0.11
+
+
+def test_a_skip_ends_the_trial_with_its_reason_and_no_window() -> None:
+    outcome = perform(skip=Skip("no such instructions"))
+
+    assert (outcome.status, outcome.reason) == ("skipped", "no such instructions")
+    assert outcome.spans[-1].name == "setup"
+
+
+def test_steps_that_still_get_faster_are_not_steady() -> None:
+    assert not is_steady([1.0] * 4)
+    assert not is_steady([2.0] * 5 + [1.0] * 5)
+    assert is_steady([5.0] + [1.0] * 10)
