@@ -68,7 +68,7 @@ def assemble(  # noqa: PLR0913 (everything that makes a record)
             "quality": outcome.quality,
             "performance": _performance(outcome, window),
             "utilization": Utilization(
-                cpu_ratio=energy.cpu_ratio(channels, trace, window),
+                cpu_ratio=energy.cpu_ratio(trace, window),
                 gpu_ratio=energy.gpu_ratio(channels, trace, window),
                 memory_peak_bytes=outcome.memory_peak_bytes,
             ),

@@ -57,7 +57,7 @@ class Channel(Noun):
         tier: A wall meter, B counter, C integrated power, D model, E constant.
         update_period_s: Nominal period of the source; None when unknown.
         wraps_at_j: Range of a counter; None when it does not wrap.
-        inside: Name of the channel whose perimeter contains this one.
+        inside: Device whose perimeter contains this one, such as `package-0`.
         relative_error: Calibration error of the source as a ratio.
     """
 

@@ -75,7 +75,9 @@ class _Worker:
                 self._kill_child()
                 limit_s = job.protocol.timeout_s
                 return self._failed(job, f"timed out after {limit_s:g} s")
-            event = json.loads(line) if line else {"event": "exit", "status": None}
+            event: dict[str, Any] = {"event": "exit", "status": None}
+            if line:
+                event = json.loads(line)
             if event["event"] == "started":
                 self._child = event["pid"]
             elif event["event"] == "outcome":

@@ -91,11 +91,10 @@ def test_the_wheel_holds_exactly_three_packages(tmp_path: Path) -> None:
             "-m",
             "build",
             "--wheel",
-            "--no-isolation",
             "--outdir",
             str(tmp_path),
             str(ROOT),
-        ],  # fmt: skip
+        ],
         check=True,
         capture_output=True,
     )

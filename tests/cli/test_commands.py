@@ -1,0 +1,141 @@
+"""Commands as a user runs them: exit codes, plain messages, JSON and nothing else."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.store import RunFolder
+from tests.makers import record
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "harness", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+    )
+
+
+def test_a_broken_suite_names_every_fault_and_exits_2(tmp_path: Path) -> None:
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(
+        "schema: 1\nname: x\nmatrix:\n  workload: [brt]\n  phase: [infer]\n"
+        "  precision: [fp33]\n  device: [cpu]\n  batch_size: [0]\n"
+    )
+
+    done = bench("plan", str(suite))
+
+    assert done.returncode == 2
+    assert f"{suite}:4: matrix.workload[0]" in done.stderr
+    assert "'bert'" in done.stderr
+    assert f"{suite}:6: matrix.precision[0]" in done.stderr
+    assert f"{suite}:8: matrix.batch_size[0]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["run", "no-such-suite"], 2, "no-such-suite"),
+        (["rank", "nowhere"], 2, "no such run folder"),
+        (["resume", "nowhere"], 2, "plan.json"),
+        (["list", "workload"], 2, "workloads"),
+        (["schema", "sute"], 2, "suite"),
+        (["data", "fetch", "mnist"], 2, "mnist-5k"),
+        (["factors", "show", "FRX"], 2, "FRX"),
+        (["measure", "--", "/no/such/program"], 2, "cannot be run"),
+        (["measure", "--place", "FRX", "--", "true"], 2, "FRX"),
+        (["run", "quick", "--executor", "slrm"], 2, "slrm"),
+        (["run"], 2, "SUITE"),
+    ],
+)
+def test_bad_input_is_a_sentence_and_exit_2(
+    arguments: list[str], code: int, words: str
+) -> None:
+    done = bench(*arguments)
+
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ranking_a_run_without_trials_exits_4(tmp_path: Path) -> None:
+    RunFolder.create(tmp_path / "run")
+
+    assert bench("rank", str(tmp_path / "run")).returncode == 4
+
+
+def test_ranking_json_is_json_and_nothing_else(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    folder.append(record("r0-000"))
+
+    done = bench("rank", str(folder.path), "--json")
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["groups"][0]["rows"][0]["rank"] is None
+
+
+def test_two_output_formats_are_refused(tmp_path: Path) -> None:
+    assert bench("rank", str(tmp_path), "--json", "--csv").returncode == 2
+
+
+@pytest.mark.parametrize("what", ["suite", "trial"])
+def test_schemas_are_json_schemas(what: str) -> None:
+    assert json.loads(bench("schema", what).stdout)["type"] == "object"
+
+
+@pytest.mark.parametrize(
+    "what", ["workloads", "precisions", "probes", "devices", "suites", "factors"]
+)
+def test_lists_have_members(what: str) -> None:
+    done = bench("list", what, "--json")
+
+    assert json.loads(done.stdout)
+
+
+def test_measure_passes_the_exit_code_on_and_prints_json(tmp_path: Path) -> None:
+    script = "import sys, time; time.sleep(0.3); print('hello'); sys.exit(7)"
+
+    done = bench("measure", "--json", "--", sys.executable, "-c", script)
+
+    assert done.returncode == 7
+    report = json.loads(done.stdout[done.stdout.index("{") :])
+    assert report["exit_code"] == 7
+    assert report["window"]["duration_s"] >= 0.3
+
+
+def test_doctor_says_of_every_meter_whether_it_answers() -> None:
+    report = json.loads(bench("doctor", "--json").stdout)
+
+    silent = {each["probe"] for each in report["unavailable"]}
+    assert report["channels"]
+    assert all(each["reason"] for each in report["unavailable"])
+    assert {"cpu", "cuda"} == set(report["devices"])
+    assert silent <= {"rapl", "nvml", "host", "codecarbon"}
+
+
+def test_an_interrupt_is_exit_130_without_a_traceback(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from harness import cli\n"
+        "sys.argv = ['bench', 'measure', '--', sys.executable, '-c',"
+        " 'import os, signal; os.kill(os.getppid(), signal.SIGINT);"
+        " import time; time.sleep(5)']\n"
+        "cli.main()"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr

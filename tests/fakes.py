@@ -1,0 +1,134 @@
+"""Fakes that behave like the real thing: a clock, a scripted meter, a GPU library."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, Literal
+
+from harness.records import Channel, Provenance, Quantity, Sample, Span
+
+
+class FakeClock:
+    """Time that only `advance` and `sleep` move."""
+
+    def __init__(self, now_ns: int = 0) -> None:
+        self.time_ns = now_ns
+
+    def now_ns(self) -> int:
+        return self.time_ns
+
+    def sleep(self, duration_s: float) -> None:
+        self.advance(duration_s)
+
+    def advance(self, duration_s: float) -> None:
+        self.time_ns += round(duration_s * 1e9)
+
+
+def channel(  # noqa: PLR0913 (a test names what it cares about)
+    name: str = "meter/energy_j",
+    *,
+    domain: str = "cpu",
+    device: str = "package-0",
+    kind: Literal["counter", "gauge"] = "counter",
+    provenance: Provenance = Provenance.MEASURED,
+    tier: Literal["A", "B", "C", "D", "E"] = "B",
+    wraps_at_j: float | None = None,
+    inside: str | None = None,
+    period_s: float | None = None,
+) -> Channel:
+    return Channel(
+        name=name,
+        domain=domain,
+        device=device,
+        quantity=Quantity.ENERGY_J if kind == "counter" else Quantity.POWER_W,
+        kind=kind,
+        provenance=provenance,
+        source="fake",
+        tier=tier,
+        wraps_at_j=wraps_at_j,
+        inside=inside,
+        update_period_s=period_s,
+    )
+
+
+def samples(*points: tuple[float, float]) -> list[Sample]:
+    """Samples from (seconds, value)."""
+    return [Sample(time_ns=round(t * 1e9), value=v) for t, v in points]
+
+
+def span(start_s: float, end_s: float) -> Span:
+    return Span(name="window", start_ns=round(start_s * 1e9), end_ns=round(end_s * 1e9))
+
+
+class ScriptedProbe:
+    """A probe whose value is a function of the clock; None is a failed read."""
+
+    name = "scripted"
+
+    def __init__(self, described: Channel, value: Callable[[], float | None]) -> None:
+        self.described = described
+        self.value = value
+        self.is_open = False
+
+    def open(self) -> Sequence[Channel]:
+        self.is_open = True
+        return (self.described,)
+
+    def read(self) -> Mapping[str, float | None]:
+        return {self.described.name: self.value()}
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+class FakeNvml:
+    """As much of pynvml as the probe asks for; `without` lists what it refuses."""
+
+    NVML_TEMPERATURE_GPU = 0
+
+    class NVMLError(Exception):
+        """What NVML raises."""
+
+    def __init__(
+        self,
+        uuids: Sequence[str] = ("GPU-aaaa-1", "GPU-bbbb-2"),
+        without: Sequence[str] = (),
+    ) -> None:
+        self.uuids = list(uuids)
+        self.without = set(without)
+        self.energy_mj = dict.fromkeys(self.uuids, 5_000_000)
+        self.power_mw = dict.fromkeys(self.uuids, 70_000)
+
+    def _checked(self, name: str, value: Any) -> Any:
+        if name in self.without:
+            raise self.NVMLError("Not Supported")
+        return value
+
+    def nvmlInit(self) -> None:  # noqa: N802 (the library's name)
+        self._checked("init", None)
+
+    def nvmlShutdown(self) -> None:  # noqa: N802
+        return None
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+        return len(self.uuids)
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> str:  # noqa: N802
+        return self.uuids[index]
+
+    def nvmlDeviceGetUUID(self, handle: str) -> str:  # noqa: N802
+        return handle
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: str) -> int:  # noqa: N802
+        return int(self._checked("energy", self.energy_mj[handle]))
+
+    def nvmlDeviceGetPowerUsage(self, handle: str) -> int:  # noqa: N802
+        return int(self._checked("power", self.power_mw[handle]))
+
+    def nvmlDeviceGetUtilizationRates(self, handle: str) -> Any:  # noqa: N802
+        return self._checked("utilisation", SimpleNamespace(gpu=93, memory=40))
+
+    def nvmlDeviceGetMemoryInfo(self, handle: str) -> Any:  # noqa: N802
+        return self._checked("memory", SimpleNamespace(used=2**30))
+
+    def nvmlDeviceGetTemperature(self, handle: str, sensor: int) -> int:  # noqa: N802
+        return int(self._checked("temperature", 55))

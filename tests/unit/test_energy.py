@@ -1,0 +1,173 @@
+"""Joules from samples: exact where the samples are, honest where they are not."""
+
+import pytest
+
+from harness import energy
+from harness.records import Channel, EnergyReading, Provenance, Trace
+from tests.fakes import channel, samples, span
+
+
+def one(
+    described: Channel, trace: Trace, start_s: float, end_s: float
+) -> EnergyReading:
+    (reading,) = energy.account([described], trace, span(start_s, end_s))
+    return reading
+
+
+def test_a_counter_gives_the_difference_of_its_edges() -> None:
+    trace = {"meter/energy_j": samples((0, 5), (1, 100), (2, 150), (3, 200), (4, 900))}
+
+    reading = one(channel(), trace, 1, 3)
+
+    assert reading.energy_j == 100
+    assert (reading.method, reading.updates) == ("counter", 2)
+
+
+def test_a_counter_read_just_after_its_wrap_is_exact() -> None:
+    trace = {"meter/energy_j": samples((0, 262_100), (1, 262_143.5), (1.001, 0.5))}
+
+    reading = one(channel(wraps_at_j=262_144.0), trace, 0, 1.001)
+
+    assert reading.energy_j == pytest.approx(44.5)
+    assert reading.wraps == 1
+
+
+def test_a_reset_is_no_wrap_and_has_no_joules_but_a_reason() -> None:
+    trace = {"meter/energy_j": samples((0, 500), (1, 600), (2, 10), (3, 20))}
+
+    reading = one(channel(wraps_at_j=262_144.0), trace, 0, 3)
+
+    assert reading.energy_j is None
+    assert reading.resets == 1
+    assert "reset" in (reading.reason or "")
+
+
+def test_power_takes_the_place_of_a_counter_that_was_reset() -> None:
+    described = [
+        channel(),
+        channel("meter/power_w", kind="gauge", tier="C"),
+    ]
+    trace = {
+        "meter/energy_j": samples((0, 500), (1, 600), (2, 10)),
+        "meter/power_w": samples((0, 100), (1, 100), (2, 100)),
+    }
+
+    (reading,) = energy.account(described, trace, span(0, 2))
+
+    assert reading.energy_j == pytest.approx(200)
+    assert (reading.method, reading.tier, reading.resets) == ("integral", "C", 1)
+    assert "reset" in (reading.reason or "")
+
+
+def test_a_counter_that_does_not_move_is_missing_not_zero() -> None:
+    trace = {"meter/energy_j": samples((0, 7), (1, 7), (2, 7))}
+
+    reading = one(channel(), trace, 0, 2)
+
+    assert reading.energy_j is None
+    assert "did not move" in (reading.reason or "")
+
+
+def test_one_sample_is_missing_not_zero() -> None:
+    reading = one(channel(), {"meter/energy_j": samples((1, 7))}, 0, 2)
+
+    assert reading.energy_j is None
+    assert "fewer than two" in (reading.reason or "")
+
+
+def test_constant_power_is_integrated_over_the_whole_window() -> None:
+    gauge = channel(kind="gauge")
+    points = [(0.1 * i, 200.0) for i in range(80)]
+
+    reading = one(gauge, {gauge.name: samples(*points)}, 1.033, 6.083)
+
+    assert reading.energy_j == pytest.approx(200 * 5.05, rel=1e-6)
+    assert reading.coverage_ratio == pytest.approx(1)
+
+
+def test_a_gap_at_the_end_lowers_the_coverage_and_raises_the_bound() -> None:
+    gauge = channel(kind="gauge")
+
+    reading = one(gauge, {gauge.name: samples((0, 100), (1, 100))}, 0, 2)
+
+    assert reading.energy_j == pytest.approx(100)
+    assert reading.coverage_ratio == pytest.approx(0.5)
+    assert (reading.error_bound_j or 0) >= 50
+
+
+def test_a_model_gives_way_to_an_instrument() -> None:
+    described = [
+        channel(),
+        channel("m/cpu", device="cpu-model", kind="gauge", tier="D",
+                provenance=Provenance.MODELLED),
+        channel("m/ram", domain="dram", device="dram-model", kind="gauge", tier="E",
+                provenance=Provenance.MODELLED),
+    ]  # fmt: skip
+    trace = {
+        "meter/energy_j": samples((0, 0), (1, 50)),
+        "m/cpu": samples((0, 90), (1, 90)),
+        "m/ram": samples((0, 20), (1, 20)),
+    }
+
+    readings = energy.account(described, trace, span(0, 1))
+    total = energy.total(readings)
+
+    assert {(r.domain, r.provenance.value) for r in readings} == {
+        ("cpu", "measured"),
+        ("dram", "modelled"),
+    }
+    assert total.energy_j == pytest.approx(70)
+    assert total.modelled_ratio == pytest.approx(20 / 70)
+    assert (total.provenance, total.tier) == ("modelled", "E")
+
+
+def test_nested_perimeters_are_counted_once() -> None:
+    described = [
+        channel("psys", domain="psys", device="psys"),
+        channel("p0", device="package-0"),
+        channel("p1", device="package-1"),
+        channel("d0", domain="dram", device="package-0/dram"),
+        channel("d1", domain="dram", device="package-1/dram"),
+        channel("c0", domain="core", device="package-0/core", inside="package-0"),
+    ]
+    joules = {"psys": 170, "p0": 70, "p1": 60, "d0": 10, "d1": 10, "c0": 50}
+    trace = {name: samples((0, 0), (1, j)) for name, j in joules.items()}
+
+    with_psys = energy.total(energy.account(described, trace, span(0, 1)))
+    without = energy.total(energy.account(described[1:], trace, span(0, 1)))
+
+    assert (with_psys.energy_j, with_psys.perimeter) == (170, ("psys",))
+    assert (without.energy_j, without.perimeter) == (150, ("cpu", "dram"))
+
+
+def test_a_missing_part_makes_the_total_incomplete() -> None:
+    described = [channel("a"), channel("b", domain="gpu", device="GPU-1")]
+    trace = {"a": samples((0, 0), (1, 10))}
+
+    total = energy.total(energy.account(described, trace, span(0, 1)))
+
+    assert (total.energy_j, total.complete) == (10, False)
+    assert "GPU-1" in (total.reason or "")
+
+
+def test_no_meter_at_all_is_none_with_a_reason() -> None:
+    total = energy.total(())
+
+    assert total.energy_j is None
+    assert total.reason
+
+
+def test_mean_power_is_energy_over_time() -> None:
+    trace = {"meter/energy_j": samples((0, 0), (2, 30))}
+
+    assert energy.mean_power_w([channel()], trace, span(0, 2)) == 15
+
+
+def test_busy_share_comes_from_two_counters() -> None:
+    trace = {
+        "host/cpu_busy_s": samples((0, 10), (1, 11)),
+        "host/cpu_total_s": samples((0, 100), (1, 102)),
+    }
+
+    assert energy.cpu_ratio(trace, span(0, 1)) == 0.5
+    assert energy.cpu_ratio({}, span(0, 1)) is None

@@ -1,0 +1,192 @@
+"""Meters read what is there and say why where nothing is."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ProbeUnavailable
+from harness.probes.codecarbon_model import CPU_NAME, RAM_NAME, CodeCarbonProbe
+from harness.probes.host import BUSY, TOTAL, HostProbe
+from harness.probes.nvml import NvmlProbe
+from harness.probes.rapl import RaplProbe
+from tests.fakes import FakeClock, FakeNvml
+
+
+def zone(
+    root: Path, folder: str, name: str, energy_uj: str, range_uj: str = "0"
+) -> Path:
+    path = root / folder
+    path.mkdir(parents=True)
+    (path / "name").write_text(name + "\n")
+    (path / "energy_uj").write_text(energy_uj + "\n")
+    (path / "max_energy_range_uj").write_text(range_uj + "\n")
+    return path
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    zone(tmp_path, "intel-rapl:0", "package-0", "5000000", "262143328850")
+    zone(tmp_path, "intel-rapl:0:0", "core", "1000000")
+    zone(tmp_path, "intel-rapl:0:1", "dram", "2000000", "65712999613")
+    zone(tmp_path, "intel-rapl:1", "package-1", "7000000")
+    zone(tmp_path, "intel-rapl:2", "psys", "90000000")
+    zone(tmp_path, "intel-rapl-mmio:0", "package-0", "5000000")
+    return tmp_path
+
+
+def test_zones_are_known_by_name_and_twins_are_dropped(tree: Path) -> None:
+    probe = RaplProbe(tree)
+
+    channels = {c.device: c for c in probe.open()}
+    probe.close()
+
+    assert set(channels) == {
+        "package-0", "package-0/core", "package-0/dram", "package-1", "psys",
+    }  # fmt: skip
+    assert channels["package-0"].wraps_at_j == pytest.approx(262_143.32885)
+    assert channels["package-1"].wraps_at_j is None
+    assert channels["package-0/core"].inside == "package-0"
+    assert channels["package-0/dram"].inside is None
+    assert channels["psys"].domain == "psys"
+
+
+def test_a_zone_is_read_again_after_it_moved(tree: Path) -> None:
+    probe = RaplProbe(tree)
+    probe.open()
+    (tree / "intel-rapl:0" / "energy_uj").write_text("6500000\n")
+
+    values = probe.read()
+    probe.close()
+
+    assert values["rapl.powercap/package-0/energy_j"] == 6.5
+
+
+def test_a_zone_without_digits_is_missing_not_zero(tree: Path) -> None:
+    probe = RaplProbe(tree)
+    probe.open()
+    (tree / "intel-rapl:0" / "energy_uj").write_text("\n")
+
+    values = probe.read()
+    probe.close()
+
+    assert values["rapl.powercap/package-0/energy_j"] is None
+
+
+def test_a_machine_without_powercap_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ProbeUnavailable, match="no RAPL zones"):
+        RaplProbe(tmp_path / "nowhere").open()
+
+
+def test_unreadable_counters_come_with_the_cure(tmp_path: Path) -> None:
+    zone(tmp_path, "intel-rapl:0", "package-0", "not a number")
+
+    with pytest.raises(ProbeUnavailable, match="cannot be read") as caught:
+        RaplProbe(tmp_path).open()
+
+    assert "chmod" in caught.value.hint
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_denied_counter_comes_with_the_cure(tree: Path) -> None:
+    for path in tree.glob("*/energy_uj"):
+        path.chmod(0)
+
+    with pytest.raises(ProbeUnavailable, match="Permission denied"):
+        RaplProbe(tree).open()
+
+
+def test_a_gpu_has_joules_watts_and_its_uuid() -> None:
+    probe = NvmlProbe(FakeNvml(), visible="0")
+
+    channels = {c.name: c for c in probe.open()}
+    values = probe.read()
+
+    assert values["nvml/GPU-aaaa-1/total_energy"] == 5000.0
+    assert values["nvml/GPU-aaaa-1/power_usage"] == 70.0
+    assert values["nvml/GPU-aaaa-1/utilization_ratio"] == 0.93
+    assert {c.device for c in channels.values()} == {"GPU-aaaa-1"}
+
+
+def test_what_a_gpu_does_not_support_has_no_channel() -> None:
+    probe = NvmlProbe(FakeNvml(without=["energy"]), visible="0")
+
+    names = [c.name for c in probe.open()]
+
+    assert not any("energy" in name for name in names)
+    assert any("power" in name for name in names)
+
+
+def test_a_gpu_that_stops_answering_is_missing_not_zero() -> None:
+    nvml = FakeNvml()
+    probe = NvmlProbe(nvml, visible="0")
+    probe.open()
+    nvml.without.add("energy")
+
+    assert probe.read()["nvml/GPU-aaaa-1/total_energy"] is None
+
+
+@pytest.mark.parametrize(
+    ("visible", "uuids"),
+    [
+        ("1", ["GPU-bbbb-2"]),
+        ("GPU-bbbb", ["GPU-bbbb-2"]),
+        ("1,0", ["GPU-bbbb-2", "GPU-aaaa-1"]),
+        ("0,-1,1", ["GPU-aaaa-1"]),
+    ],
+)
+def test_visible_devices_are_metered_and_no_others(
+    visible: str, uuids: list[str]
+) -> None:
+    channels = NvmlProbe(FakeNvml(), visible=visible).open()
+
+    assert list(dict.fromkeys(c.device for c in channels)) == uuids
+
+
+@pytest.mark.parametrize("visible", ["", "-1", "7", "GPU-zzzz", "MIG-1234", "GPU-"])
+def test_a_device_list_that_fits_nothing_is_an_error(visible: str) -> None:
+    with pytest.raises(ProbeUnavailable):
+        NvmlProbe(FakeNvml(), visible=visible).open()
+
+
+def test_no_driver_is_a_reason() -> None:
+    with pytest.raises(ProbeUnavailable, match="does not answer"):
+        NvmlProbe(FakeNvml(without=["init"])).open()
+
+
+def test_the_host_counts_busy_time_within_total_time() -> None:
+    probe = HostProbe()
+    probe.open()
+    before = probe.read()
+    until = time.monotonic() + 0.1
+    while time.monotonic() < until:
+        pass
+    after = probe.read()
+
+    busy = (after[BUSY] or 0) - (before[BUSY] or 0)
+    total = (after[TOTAL] or 0) - (before[TOTAL] or 0)
+    assert 0 < busy <= total + 0.011
+
+
+def test_codecarbons_watts_are_marked_as_a_model_and_kept_apart() -> None:
+    probe = CodeCarbonProbe()
+
+    cpu, ram = probe.open()
+
+    assert (cpu.provenance, cpu.tier, cpu.domain) == ("modelled", "D", "cpu")
+    assert (ram.provenance, ram.tier, ram.domain) == ("modelled", "E", "dram")
+    assert "load model" in (cpu.note or "")
+    assert (probe.read()[CPU_NAME] or 0) > 0
+    assert (probe.read()[RAM_NAME] or 0) > 0
+
+
+def test_a_load_over_no_time_repeats_the_last_one() -> None:
+    clock = FakeClock()
+    probe = CodeCarbonProbe(clock)
+    probe.open()
+
+    first = probe.read()
+    clock.advance(0.01)
+
+    assert probe.read() is first
