@@ -1,7 +1,9 @@
 """A ranking for other programs: JSON by contract, CSV and Markdown."""
 
 from reports.formatting import energy, printable, significant
-from reports.ranking import Group, Interval, Ranking, Row, short_names
+from reports.ranking import Group, Ranking
+from reports.rows import Interval, Row
+from reports.words import short_names
 
 INTERVALS = (
     "accuracy",

@@ -9,7 +9,9 @@ from rich.table import Table
 
 from harness.records import Carbon, Provenance, TrialRecord
 from reports.formatting import printable, scale_for, significant, with_spread
-from reports.ranking import DoubtCount, Group, Ranking, Row, short_names
+from reports.ranking import DoubtCount, Group, Ranking
+from reports.rows import Row
+from reports.words import short_names
 
 CO2E_MIN_COLUMNS = 104
 LEGEND = "~ not measured in full: joules modelled, or carbon intensity assumed"

@@ -5,7 +5,8 @@ import pytest
 
 from harness.errors import UsageError
 from harness.records import Configuration, Doubt, TrialRecord
-from reports.ranking import Ranking, Row, rank
+from reports.ranking import Ranking, rank
+from reports.rows import Row
 
 
 def trial(precision: str, energy_j: float | None, **given: Any) -> TrialRecord:

@@ -5,7 +5,8 @@ import pytest
 from rich.console import Console
 
 from harness.records import Carbon, TrialRecord
-from reports.ranking import Group, Ranking, Row, rank
+from reports.ranking import Group, Ranking, rank
+from reports.rows import Row
 from reports.terminal import header_lines, render
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"

@@ -1,0 +1,170 @@
+"""The quality gate and the order behind it: who may be ranked, and where.
+
+A ratio is only given for what passed the gate, against what was measured alike.
+"""
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from itertools import pairwise
+
+from harness.records import Noun
+from harness.stats import lower_hull, pareto_front
+from reports.formatting import percent
+from reports.rows import Interval, Row, Verdict, over
+
+ENOUGH_ROUNDS = 3
+
+
+class Rules(Noun):
+    """What a caller asked for."""
+
+    floor: float
+    absolute: float | None
+    by: str
+    allow_mixed: bool
+
+
+def gate(rows: Sequence[Row], rules: Rules) -> list[Row]:
+    """Rows with their verdict; only a pass may be ranked."""
+    references = [
+        row
+        for row in rows
+        if row.configuration.precision == "fp32" and not constant_answer(row)
+    ]
+    references = [row for row in references if row.trials and not row.reason]
+    exact: dict[int, Row] = {}
+    for row in sorted(references, key=_plainness, reverse=True):
+        exact[row.configuration.batch_size] = row
+    fallback = min(references, key=_plainness, default=None)
+    return [
+        _judge(row, exact.get(row.configuration.batch_size, fallback), rules)
+        for row in rows
+    ]
+
+
+def _plainness(row: Row) -> tuple[bool, float, str]:
+    """Order of preference as a reference: plain first, then the strictest."""
+    return bool(row.configuration.suffix), -(row.accuracy.value or 0.0), row.key
+
+
+def constant_answer(row: Row) -> str | None:
+    """Why answers may owe nothing to the input, or None when they do."""
+    accuracy, baseline = row.accuracy.value, row.constant_baseline
+    if row.skill is None:
+        return "no constant baseline was recorded to tell it from a guess"
+    if row.skill <= 0 or (
+        accuracy is not None and baseline is not None and accuracy <= baseline
+    ):
+        return "no better than a constant answer"
+    return None
+
+
+def _judge(row: Row, reference: Row | None, rules: Rules) -> Row:
+    """One row with its verdict against the floor."""
+    accuracy = row.accuracy.value
+    if not row.trials or row.reason or accuracy is None:
+        return row
+    change: dict[str, object] = {}
+    if reference and reference.energy_per_item_j.value and row.energy_per_item_j.value:
+        ratio = row.energy_per_item_j.value / reference.energy_per_item_j.value
+        change = {"reference": reference.key, "energy_vs_reference": ratio}
+    is_absolute = rules.absolute is not None and row.configuration.track == "open"
+    verdict, reason = _verdict(row, reference, rules, is_absolute=is_absolute)
+    if verdict == "pass" and _score(row, rules.by) is None:
+        return row.model_copy(
+            update={**change, "verdict": verdict, "reason": f"no {rules.by} to rank by"}
+        )
+    change |= {"verdict": verdict, "reason": reason, "eligible": verdict == "pass"}
+    return row.model_copy(update=change)
+
+
+def _verdict(
+    row: Row, reference: Row | None, rules: Rules, *, is_absolute: bool
+) -> tuple[Verdict, str | None]:
+    """The verdict and why it is not a pass."""
+    accuracy = row.accuracy.value or 0.0
+    if reason := constant_answer(row):
+        return ("ungated" if row.skill is None else "fail"), reason
+    if is_absolute:
+        needed, rule = rules.absolute or 0.0, "the absolute floor"
+    elif reference is None or reference.accuracy.value is None:
+        return "ungated", "no reference: no fp32 result to hold the accuracy against"
+    else:
+        needed = rules.floor * reference.accuracy.value
+        rule = f"{percent(rules.floor)} of fp32's {reference.accuracy.value:.3f}"
+    if accuracy < needed * (1 - 1e-12):
+        return "fail", f"accuracy {accuracy:.3f} is below {rule}"
+    return "pass", None
+
+
+def _score(row: Row, by: str) -> Interval | None:
+    """The metric as a figure of which more is better, with bounds where known."""
+    if by == "accuracy_per_j":
+        return row.accuracy_per_j if row.accuracy_per_j.value else None
+    if by == "skill_per_j":
+        return row.skill_per_j if row.skill_per_j.value else None
+    if by == "edp":
+        return Interval(value=1 / row.edp_j_s) if row.edp_j_s else None
+    score = over(1.0, row.energy_per_item_j)
+    return score if score.value else None
+
+
+def order(rows: Sequence[Row], by: str) -> list[Row]:
+    """Rows best first with ranks; the unranked follow by name."""
+    scored = [(s, row) for row in rows if row.eligible and (s := _score(row, by))]
+    scored.sort(key=lambda pair: (-(pair[0].value or 0.0), pair[1].key))
+    rest = sorted((row for row in rows if not row.eligible), key=lambda row: row.key)
+    if not scored:
+        return rest
+    values = [-(score.value or 0.0) for score, _ in scored]
+    bounds = [_bounds(score, row) for score, row in scored]
+    lows = sorted(low for low, _ in bounds)
+    highs = sorted(high for _, high in bounds)
+    ranked = []
+    for (score, row), value, (low, high) in zip(scored, values, bounds, strict=True):
+        enough = row.trials >= ENOUGH_ROUNDS and math.isfinite(low)
+        change = {
+            "rank": bisect_left(values, value) + 1,
+            "rank_low": len(lows) - bisect_right(lows, high) + 1 if enough else None,
+            "rank_high": len(highs) - bisect_left(highs, low) if enough else None,
+            "score_vs_best": (score.value or 0.0) / -values[0],
+        }
+        ranked.append(row.model_copy(update=change))
+    return ranked + rest
+
+
+def _bounds(score: Interval, row: Row) -> tuple[float, float]:
+    """Bounds that say nothing where there are too few rounds to say it."""
+    if row.trials < ENOUGH_ROUNDS or score.low is None or score.high is None:
+        return -math.inf, math.inf
+    return score.low, score.high
+
+
+def front(rows: Sequence[Row]) -> list[Row]:
+    """Rows with their place on the front of (J/item, accuracy)."""
+    points = {row.key: _point(row) for row in rows if row.eligible}
+    best = pareto_front(list(points.values()))
+    hull = lower_hull(list(points.values()))
+    along = sorted(best)
+    extra = {
+        after: (after[0] - before[0]) / (after[1] - before[1])
+        for before, after in pairwise(along)
+    }
+    return [
+        row.model_copy(
+            update={
+                "on_frontier": point in best,
+                "on_hull": point in hull,
+                "j_per_extra_correct": extra.get(point),
+            }
+        )
+        if (point := points.get(row.key))
+        else row
+        for row in rows
+    ]
+
+
+def _point(row: Row) -> tuple[float, float]:
+    """Cost and gain of an eligible row."""
+    return row.energy_per_item_j.value or math.inf, row.accuracy.value or 0.0

@@ -1,0 +1,214 @@
+"""One configuration over its rounds: what a trial is worth, before any judgement.
+
+Missing or zero joules are never turned into a figure.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from harness.records import Configuration, Noun, Phase, Provenance, TrialRecord
+from harness.stats import geometric_mean, log_t_interval, mean, wilson_interval
+
+Verdict = Literal["pass", "fail", "ungated", "failed", "invalid", "skipped"]
+TRUST = (Provenance.MEASURED, Provenance.MODELLED, Provenance.ASSUMED)
+
+
+class Interval(Noun):
+    """A value with its 95 % interval; the bounds are None with too few rounds."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def half(self) -> float | None:
+        """Half the width of the interval."""
+        if self.low is None or self.high is None:
+            return None
+        return (self.high - self.low) / 2
+
+
+class Row(Noun):
+    """One configuration over its usable rounds.
+
+    Attributes:
+        rank: 1 is best, equal numbers tie; None where it may not be ranked.
+        rank_low: Best rank that the intervals allow; None below three rounds.
+        eligible: It passed the gate and has joules.
+        trials: Rounds that the numbers come from.
+        score_vs_best: Its metric over the best one's: 1 is best, 0.5 half as good.
+        energy_vs_reference: J/item over that of the fp32 reference.
+        edp_j_s: Joules an item times seconds an item.
+        j_per_extra_correct: Joules each further right answer costs, from the
+            previous point of the frontier to this one.
+        on_hull: No mix of two other configurations beats it.
+    """
+
+    key: str
+    configuration: Configuration
+    rank: int | None = None
+    rank_low: int | None = None
+    rank_high: int | None = None
+    eligible: bool = False
+    verdict: Verdict = "ungated"
+    reason: str | None = None
+    trials: int = 0
+    accuracy: Interval = Interval()
+    energy_per_item_j: Interval = Interval()
+    accuracy_per_j: Interval = Interval()
+    skill_per_j: Interval = Interval()
+    edp_j_s: float | None = None
+    co2e_per_item_g: Interval = Interval()
+    skill: float | None = None
+    constant_baseline: float | None = None
+    score_vs_best: float | None = None
+    reference: str | None = None
+    energy_vs_reference: float | None = None
+    on_frontier: bool = False
+    on_hull: bool = False
+    j_per_extra_correct: float | None = None
+    provenance: Provenance | None = None
+    modelled_ratio: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+def only(values: Iterable[str]) -> str:
+    """The one value that all share, or all of them joined."""
+    return " + ".join(sorted(set(values)))
+
+
+def unusable(record: TrialRecord) -> str | None:
+    """Why a trial has no joules per item, or None when it has."""
+    if record.status != "ok":
+        return record.reason or record.status
+    if record.window is None or record.window.items <= 0:
+        return "no item was finished inside the window"
+    total = record.total
+    if total is None or total.energy_j is None or not math.isfinite(total.energy_j):
+        return (
+            total.reason if total else None
+        ) or "no energy source covered the window"
+    if total.energy_j <= 0:
+        return "the meter counted no joules in the window"
+    return None
+
+
+def row_of(trials: Sequence[TrialRecord]) -> Row:
+    """Numbers of one configuration, before the gate."""
+    reasons = [reason for trial in trials if (reason := unusable(trial))]
+    usable = [trial for trial in trials if not unusable(trial)]
+    head = trials[0]
+    if not usable:
+        status = trials[-1].status
+        verdict: Verdict = "ungated" if status == "ok" else status
+        row = Row(key=head.key, configuration=head.configuration, verdict=verdict)
+        return row.model_copy(update={"reason": only(reasons)})
+    notes = (
+        (f"{len(reasons)} of {len(trials)} trials left out: {only(reasons)}",)
+        if reasons
+        else ()
+    )
+    return Row(
+        key=head.key,
+        configuration=head.configuration,
+        trials=len(usable),
+        notes=notes,
+    ).model_copy(update={**_energies(usable), **_qualities(usable)})
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    """The values, or nothing at all when one of them is missing."""
+    listed = list(values)
+    known = [v for v in listed if v is not None and math.isfinite(v)]
+    return known if len(known) == len(listed) else []
+
+
+def _interval(values: Sequence[float]) -> Interval:
+    """Geometric mean over rounds (plain mean where one is 0) with its interval."""
+    value = geometric_mean(values)
+    if value is None:
+        return Interval(value=mean(values))
+    low, high = log_t_interval(values) or (None, None)
+    return Interval(value=value, low=low, high=high)
+
+
+def _energies(trials: Sequence[TrialRecord]) -> dict[str, object]:
+    """Joules, delay and carbon an item, and where the joules come from."""
+    pairs = [(t.total, t.window, t.carbon) for t in trials if t.total and t.window]
+    joules = [total.energy_j or 0.0 for total, _, _ in pairs]
+    items = [window.items for _, window, _ in pairs]
+    durations_s = [window.duration_s for _, window, _ in pairs]
+    edp = [
+        j / n * (s / n)
+        for j, n, s in zip(joules, items, durations_s, strict=True)
+        if s > 0
+    ]
+    co2e = _known(
+        c.co2e_g / w.items if c and c.co2e_g is not None else None for _, w, c in pairs
+    )
+    modelled = _known(total.modelled_ratio for total, _, _ in pairs)
+    origins = [total.provenance for total, _, _ in pairs]
+    return {
+        "energy_per_item_j": _interval(
+            [j / n for j, n in zip(joules, items, strict=True)]
+        ),
+        "edp_j_s": geometric_mean(edp) if len(edp) == len(pairs) else None,
+        "co2e_per_item_g": _interval(co2e),
+        "provenance": _worst(origins),
+        "modelled_ratio": math.fsum(
+            m * j for m, j in zip(modelled, joules, strict=True)
+        )
+        / math.fsum(joules)
+        if modelled
+        else None,
+    }
+
+
+def _worst(origins: Sequence[Provenance | None]) -> Provenance | None:
+    """The least trusted origin; None as soon as one is unknown."""
+    known = [origin for origin in origins if origin is not None]
+    return max(known, key=TRUST.index) if len(known) == len(origins) else None
+
+
+def _qualities(trials: Sequence[TrialRecord]) -> dict[str, object]:
+    """Accuracy, skill and their ratios to joules."""
+    answers = [t.quality for t in trials if t.quality]
+    scored = [q for q in answers if q.n > 0]
+    if len(scored) != len(trials):
+        return {"reason": "no answer of the window was scored"}
+    accuracies = _known(q.accuracy for q in scored)
+    if not accuracies or not all(0 <= a <= 1 for a in accuracies):
+        return {"reason": scored[0].reason or "no accuracy in [0, 1] was recorded"}
+    accuracy = mean(accuracies)
+    skill = mean(_known(q.skill for q in scored))
+    baseline = mean(_known(q.constant_baseline for q in scored))
+    if skill is None and accuracy is not None and baseline is not None:
+        skill = (accuracy - baseline) / (1 - baseline) if baseline < 1 else 0.0
+    low, high = wilson_interval(accuracy or 0.0, min(q.n for q in scored)) or (0.0, 1.0)
+    costs = _interval([_cost_j(trial) for trial in trials])
+    return {
+        "accuracy": Interval(value=accuracy, low=low, high=high),
+        "skill": skill,
+        "constant_baseline": baseline,
+        "accuracy_per_j": over(accuracy, costs),
+        "skill_per_j": over(skill, costs),
+    }
+
+
+def _cost_j(trial: TrialRecord) -> float:
+    """Joules of one answer (infer) or of the whole training (train)."""
+    if trial.total is None or trial.total.energy_j is None or trial.window is None:
+        return math.nan
+    is_training = trial.configuration.phase is Phase.TRAIN
+    return trial.total.energy_j / (1 if is_training else trial.window.items)
+
+
+def over(gain: float | None, cost: Interval) -> Interval:
+    """Gain per joule; the interval is that of the joules."""
+    if gain is None or not cost.value:
+        return Interval()
+    if not cost.low or not cost.high:
+        return Interval(value=gain / cost.value)
+    low, high = sorted((gain / cost.high, gain / cost.low))
+    return Interval(value=gain / cost.value, low=low, high=high)
