@@ -24,7 +24,7 @@ from harness.errors import BenchError
 
 SPLIT_SEED = 20_260_101
 TEST_ITEMS = 1_000
-FORMAT = 1
+FORMAT = 2
 """Raised when the processing below changes, so that old arrays are not read."""
 
 PADDING = "[PAD]"
@@ -269,6 +269,7 @@ def train_tokenizer(
     Id 0 is padding; texts begin with [CLS] and end with [SEP].
     """
     from tokenizers import BertWordPieceTokenizer
+    from tokenizers.processors import BertProcessing
 
     tokenizer = BertWordPieceTokenizer(lowercase=True)
     tokenizer.train_from_iterator(
@@ -277,6 +278,8 @@ def train_tokenizer(
         special_tokens=[PADDING, UNKNOWN, FIRST, LAST, "[MASK]"],
         show_progress=False,
     )
+    first, last = ((mark, tokenizer.token_to_id(mark)) for mark in (FIRST, LAST))
+    tokenizer.post_processor = BertProcessing(last, first)
     tokenizer.enable_truncation(max_length=sequence_length)
     tokenizer.enable_padding(length=sequence_length, pad_id=0, pad_token=PADDING)
 
