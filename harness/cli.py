@@ -42,8 +42,8 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 
 def _call(name: str, *args: Any, **options: Any) -> None:
-    """Run a command by name and leave with its exit code."""
-    code = registry.load(f"harness.commands:{name}")(*args, **options)
+    """Run a command by module and name, and leave with its exit code."""
+    code = registry.load(f"harness.commands.{name}")(*args, **options)
     raise typer.Exit(code or 0)
 
 
@@ -75,7 +75,7 @@ def run(
     executor: Annotated[str, typer.Option(help="Where trials run.")] = "local",
 ) -> None:
     """Run a suite and rank what was measured."""
-    _call("run", suite, output, settings or [], only, executor)
+    _call("running:run", suite, output, settings or [], only, executor)
 
 
 @app.command()
@@ -83,7 +83,7 @@ def resume(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
 ) -> None:
     """Go on with an interrupted run."""
-    _call("resume", folder)
+    _call("running:resume", folder)
 
 
 @app.command()
@@ -94,7 +94,7 @@ def plan(
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Show what would run, and why the rest would not; run nothing."""
-    _call("plan", suite, settings or [], only, as_json=as_json)
+    _call("running:plan", suite, settings or [], only, as_json=as_json)
 
 
 @app.command()
@@ -114,7 +114,7 @@ def rank(
         for name, on in (("json", as_json), ("csv", csv), ("markdown", markdown))
         if on
     ]
-    _call("rank", runs, chosen, by, allow_mixed=allow_mixed)
+    _call("ranking:rank", runs, chosen, by, allow_mixed=allow_mixed)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -131,13 +131,13 @@ def measure(
     ] = None,
 ) -> None:
     """Measure the joules of any command, in any language."""
-    _call("measure", command, items, place, as_json=as_json)
+    _call("meters:measure", command, items, place, as_json=as_json)
 
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:  # noqa: FBT002
     """Show which meters answer here, and what would make the others answer."""
-    _call("doctor", as_json=as_json)
+    _call("meters:doctor", as_json=as_json)
 
 
 @app.command(name="list")
@@ -151,7 +151,7 @@ def list_(
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Show what there is."""
-    _call("list_members", what, as_json=as_json)
+    _call("catalogue:list_members", what, as_json=as_json)
 
 
 @app.command()
@@ -159,19 +159,19 @@ def schema(
     what: Annotated[str, typer.Argument(help="suite or trial.")],
 ) -> None:
     """Print a JSON Schema."""
-    _call("schema", what)
+    _call("catalogue:schema", what)
 
 
 @data.command(name="list")
 def data_list(as_json: AsJson = False) -> None:  # noqa: FBT002
     """Show data sets with source, licence and size."""
-    _call("data_list", as_json=as_json)
+    _call("catalogue:data_list", as_json=as_json)
 
 
 @data.command(name="fetch")
 def data_fetch(name: Annotated[str | None, typer.Argument()] = None) -> None:
     """Bring one data set, or all, into the user's cache."""
-    _call("data_fetch", name)
+    _call("catalogue:data_fetch", name)
 
 
 @factors.command(name="show")
@@ -180,7 +180,7 @@ def factors_show(
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Show the carbon intensity of a place with year and source."""
-    _call("factors_show", place, as_json=as_json)
+    _call("catalogue:factors_show", place, as_json=as_json)
 
 
 def main() -> None:

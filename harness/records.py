@@ -337,7 +337,6 @@ class Protocol(Noun):
     warmup_max_s: float = 5.0
     window_min_s: float = 3.0
     idle_s: float = 1.0
-    cooldown_max_s: float = 0.0
     timeout_s: float = 900.0
 
 

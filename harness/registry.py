@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -35,6 +36,11 @@ def nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
     """` (did you mean 'x'?)` for a near name, else an empty string."""
     found = difflib.get_close_matches(name, list(known), n=1)
     return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a name matches a pattern with `*` and `?`, in any case of letters."""
+    return fnmatchcase(name.casefold(), pattern.casefold())
 
 
 def create(kind: str, table: Mapping[str, str], name: str) -> Any:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,8 @@ def _refuse(text: str, place: Callable[[int], str]) -> None:
     """Stop at what could blow up or smuggle: aliases, depth, more documents."""
     depth = documents = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        at = place(event.start_mark.line + 1)
+        mark = event.start_mark
+        at = place(mark.line + 1 if mark else 1)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise UsageError(f"{at}: anchors and aliases are refused; write it out")
         documents += isinstance(event, yaml.DocumentStartEvent)
@@ -178,7 +179,7 @@ class _Walk:
 
     def _scalar(self, node: yaml.ScalarNode, where: Where) -> Any:
         try:
-            return self.loader.construct_object(node)  # type: ignore[no-untyped-call]
+            return self.loader.construct_object(node)
         except (yaml.YAMLError, ValueError, TypeError, KeyError, IndexError):
             self.source.fault(where, f"cannot be read: {node.value[:40]!r}")
             return BROKEN
@@ -207,12 +208,14 @@ class Key:
 
     Attributes:
         parse: Turns plain data into the value; a ValueError is the message.
+        at_least: Takes a value or a list of so many values or more; None: one value.
     """
 
     parse: Callable[[Any], Any] | None = None
     schema: Mapping[str, Any] = field(default_factory=dict)
     table: Mapping[str, "Key"] | None = None
     required: bool = False
+    at_least: int | None = None
 
 
 def read_table(
@@ -238,6 +241,8 @@ def read_table(
 def _read(source: Source, where: Where, data: Any, key: Key) -> Any:
     if data is BROKEN:
         return BROKEN
+    if key.at_least is not None:
+        return _read_list(source, where, data, key)
     if key.table is not None and (key.parse is None or isinstance(data, dict)):
         return read_table(source, where, data, key.table)
     try:
@@ -245,6 +250,24 @@ def _read(source: Source, where: Where, data: Any, key: Key) -> Any:
     except ValueError as error:
         source.fault(where, str(error))
         return BROKEN
+
+
+def _read_list(source: Source, where: Where, data: Any, key: Key) -> Any:
+    """A tuple of the values that could be read; a lone value is a list of one."""
+    one = replace(key, at_least=None)
+    if not isinstance(data, list):
+        value = _read(source, where, data, one)
+        return BROKEN if value is BROKEN else (value,)
+    if len(data) < (key.at_least or 0):
+        source.fault(where, "empty; nothing would run")
+        return BROKEN
+    found: list[Any] = []
+    for index, each in enumerate(data):
+        value = _read(source, (*where, index), each, one)
+        if value is not BROKEN and value in found:
+            source.fault((*where, index), f"{shown(each)} is given twice")
+        found.append(value)
+    return tuple(value for value in found if value is not BROKEN)
 
 
 def table_schema(table: Mapping[str, Key]) -> dict[str, Any]:
@@ -258,6 +281,10 @@ def table_schema(table: Mapping[str, Key]) -> dict[str, Any]:
 
 
 def _key_schema(key: Key) -> dict[str, Any]:
+    if key.at_least is not None:
+        one = _key_schema(replace(key, at_least=None))
+        many = {"type": "array", "items": one, "minItems": key.at_least}
+        return {"anyOf": [one, many]}
     if key.table is None:
         return dict(key.schema)
     nested = table_schema(key.table)

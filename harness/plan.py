@@ -1,0 +1,91 @@
+"""The plan of a run: every trial, its order and its seed, fixed before the first."""
+
+import random
+
+from harness.matrix import Skipped, expand
+from harness.records import SCHEMA, Configuration, Noun, Phase, Protocol
+from harness.suite import QualityFloor, Site, Suite
+
+
+class PlannedTrial(Noun):
+    """One trial to come.
+
+    Attributes:
+        trial: Unique in its run and the stem of its files, such as
+            `r0-003-bert-infer-fp32-cpu-b32`.
+    """
+
+    trial: str
+    round: int
+    key: str
+    configuration: Configuration
+    seed: int
+
+
+class Plan(Noun):
+    """What a run will do; `bench resume` reads it instead of the suite."""
+
+    schema_version: int = SCHEMA
+    suite: str
+    profile: str
+    settings: tuple[str, ...]
+    seed: int
+    protocol: Protocol
+    quality: QualityFloor
+    site: Site
+    trials: tuple[PlannedTrial, ...]
+    skips: tuple[Skipped, ...]
+
+
+def make_plan(suite: Suite, only: str | None = None) -> Plan:
+    """Rounds that visit every configuration once, each in its own order.
+
+    Training is seeded anew in each round, so that its spread is seen; inference
+    loads the one set of reference weights, which has a seed of its own.
+
+    Raises:
+        UsageError: The matrix is empty.
+    """
+    configurations, skipped = expand(suite, only)
+    trials: list[PlannedTrial] = []
+    for number in range(suite.protocol.rounds):
+        order = list(configurations)
+        random.Random(f"{suite.seed}-{number}").shuffle(order)  # noqa: S311
+        for configuration in order:
+            trials.append(_planned(suite, configuration, number, len(trials)))
+    return Plan(
+        suite=suite.name,
+        profile=suite.profile,
+        settings=suite.settings,
+        seed=suite.seed,
+        protocol=suite.protocol,
+        quality=suite.quality,
+        site=suite.site,
+        trials=tuple(trials),
+        skips=skipped,
+    )
+
+
+def _planned(
+    suite: Suite, configuration: Configuration, number: int, position: int
+) -> PlannedTrial:
+    name = configuration.key.replace("/", "-").replace("=", "")
+    is_training = configuration.phase == Phase.TRAIN
+    return PlannedTrial(
+        trial=f"r{number}-{position:03d}-{name}",
+        round=number,
+        key=configuration.key,
+        configuration=configuration,
+        seed=suite.seed + number if is_training else suite.seed,
+    )
+
+
+def shortest_s(plan: Plan) -> float:
+    """Seconds that idle times, warm-up and windows take at the very least.
+
+    Loading and the fixed work of training come on top; they are not known before.
+    """
+    each = plan.protocol
+    quiet_s = 2 * each.idle_s + each.warmup_min_s
+    open_windows = sum(t.configuration.phase == Phase.INFER for t in plan.trials)
+    return len(plan.trials) * quiet_s + open_windows * each.window_min_s

@@ -1,0 +1,218 @@
+"""The suite file: untrusted YAML to frozen values, with all its faults at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from harness import registry
+from harness.errors import UsageError
+from harness.records import Noun, OptionValue, Protocol
+from harness.suite_keys import AXES, suite_table
+from harness.yaml_source import (
+    Source,
+    override,
+    read_source,
+    read_table,
+    shown,
+    table_schema,
+)
+
+DEFAULTS: Mapping[str, Protocol] = {
+    "quick": Protocol(
+        rounds=2, warmup_min_s=0.5, warmup_max_s=3.0, window_min_s=3.0, idle_s=1.0
+    ),
+    "standard": Protocol(
+        rounds=3, warmup_min_s=2.0, warmup_max_s=30.0, window_min_s=15.0, idle_s=5.0
+    ),
+    "official": Protocol(
+        rounds=5, warmup_min_s=5.0, warmup_max_s=60.0, window_min_s=60.0, idle_s=30.0
+    ),
+}
+
+
+class QualityFloor(Noun):
+    """What a configuration must reach before it may be ranked.
+
+    Attributes:
+        relative: Share of the fp32 reference's accuracy, in the closed track.
+        absolute: Accuracy to reach in the open track; None when not given.
+    """
+
+    relative: float = 0.99
+    absolute: float | None = None
+
+
+class Site(Noun):
+    """Where the machine stands.
+
+    Attributes:
+        place: ISO 3166 alpha-3 code of the grid; None when not given.
+        pue: Energy of the facility over energy of the machine, 1 or more.
+    """
+
+    place: str | None = None
+    pue: float = 1.0
+
+
+@dataclass(frozen=True)
+class Block:
+    """Axes to cross.
+
+    Attributes:
+        axes: Values by the name of their axis; every axis of AXES is there.
+        options: Values to cross by workload and name of the option.
+    """
+
+    axes: Mapping[str, tuple[Any, ...]]
+    options: Mapping[str, Mapping[str, tuple[OptionValue, ...]]]
+    track: Literal["closed", "open"] = "closed"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What was asked for.
+
+    Attributes:
+        matrix: The sweep itself.
+        excludes: Patterns by axis; what matches all of one leaves the matrix.
+        includes: Blocks that are added after the exclusions.
+        text: The file as it was given.
+        settings: What `--set` changed.
+    """
+
+    name: str
+    seed: int
+    profile: str
+    protocol: Protocol
+    matrix: Block
+    excludes: tuple[Mapping[str, tuple[str, ...]], ...]
+    includes: tuple[Block, ...]
+    quality: QualityFloor
+    site: Site
+    text: str
+    settings: tuple[str, ...] = ()
+
+
+def bundled_configs() -> Path:
+    """Folder of the suites that ship with the package."""
+    shipped = Path(__file__).parent / "configs"
+    return shipped if shipped.is_dir() else Path(__file__).parents[1] / "configs"
+
+
+def load_suite(reference: str, settings: Sequence[str] = ()) -> Suite:
+    """The suite behind a path or a bundled name, with `key=value` overrides.
+
+    Raises:
+        UsageError: The file is at fault; the message names every fault with its
+            file, line and path.
+    """
+    source = read_source(_locate(reference))
+    for setting in settings:
+        override(source, setting)
+    found = read_table(source, (), source.data, suite_table())
+    source.raise_faults()
+    return _suite(source, found, settings)
+
+
+def suite_schema() -> dict[str, Any]:
+    """JSON Schema of a suite file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "joulebench suite",
+        **table_schema(suite_table()),
+    }
+
+
+def _locate(reference: str) -> Path:
+    """Path of a suite: a bundled one by its plain name, else a file."""
+    bundled = {path.stem: path for path in bundled_configs().glob("*.yaml")}
+    if reference in bundled:
+        return bundled[reference]
+    path = Path(reference)
+    try:
+        is_there = path.exists()
+    except (OSError, ValueError):
+        is_there = False
+    if is_there or path.suffix in (".yaml", ".yml"):
+        return path
+    raise UsageError(
+        f"no suite {shown(reference)}{registry.nearest(reference, list(bundled))}",
+        hint=f"a path to a YAML file, or one of: {', '.join(sorted(bundled))}",
+    )
+
+
+def _suite(source: Source, found: dict[str, Any], settings: Sequence[str]) -> Suite:
+    """The suite of a file whose values are all sound; still checks how they fit."""
+    profile = found.get("profile", "standard")
+    matrix = found["matrix"]
+    main = Block({name: matrix[name] for name in AXES}, matrix.get("options", {}))
+    suite = Suite(
+        name=found["name"],
+        seed=found.get("seed", 0),
+        profile=profile,
+        protocol=_protocol(source, DEFAULTS[profile], found.get("protocol", {})),
+        matrix=main,
+        excludes=matrix.get("exclude", ()),
+        includes=tuple(_include(main, each) for each in matrix.get("include", ())),
+        quality=_quality(found.get("quality", {})),
+        site=Site(**found.get("site", {})),
+        text=source.text,
+        settings=tuple(settings),
+    )
+    _check_excludes(source, suite)
+    _check_options(source, suite)
+    source.raise_faults()
+    return suite
+
+
+def _include(main: Block, given: Mapping[str, Any]) -> Block:
+    """An added block; what it does not say is as in the matrix."""
+    return Block(
+        {name: given.get(name, main.axes[name]) for name in AXES},
+        {**main.options, **given.get("options", {})},
+        given.get("track", "closed"),
+    )
+
+
+def _protocol(source: Source, defaults: Protocol, given: dict[str, Any]) -> Protocol:
+    warmup, window = given.get("warmup", {}), given.get("window", {})
+    named = {
+        "rounds": given.get("rounds"),
+        "warmup_min_s": warmup.get("min"),
+        "warmup_max_s": warmup.get("max"),
+        "window_min_s": window.get("min"),
+        "idle_s": given.get("idle"),
+        "timeout_s": given.get("timeout"),
+    }
+    known = {name: value for name, value in named.items() if value is not None}
+    made = defaults.model_copy(update=known)
+    if made.warmup_min_s > made.warmup_max_s:
+        where = ("protocol", "warmup")
+        source.fault(
+            where,
+            f"min {made.warmup_min_s:g} s is longer than max {made.warmup_max_s:g} s",
+        )
+    return made
+
+
+def _quality(given: Mapping[str, float]) -> QualityFloor:
+    floor = QualityFloor(absolute=given.get("absolute"))
+    if "floor" in given:
+        return floor.model_copy(update={"relative": given["floor"]})
+    return floor
+
+
+def _check_excludes(source: Source, suite: Suite) -> None:
+    for index, pattern in enumerate(suite.excludes):
+        if not pattern:
+            where = ("matrix", "exclude", index)
+            source.fault(where, "empty; it would exclude everything")
+
+
+def _check_options(source: Source, suite: Suite) -> None:
+    """Options of a workload that the suite does not run would be ignored."""
+    ran = {w for b in (suite.matrix, *suite.includes) for w in b.axes["workload"]}
+    for workload in suite.matrix.options.keys() - ran:
+        where = ("matrix", "options", workload)
+        source.fault(where, "the matrix runs no such workload")
