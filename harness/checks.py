@@ -67,8 +67,8 @@ def _energy_doubts(record: TrialRecord) -> Iterator[Doubt]:
 
 def _idle_doubts(record: TrialRecord, protocol: Protocol) -> Iterator[Doubt]:
     before_w, after_w = record.idle.before_w, record.idle.after_w
-    if not before_w or after_w is None:
-        return
+    if not before_w or after_w is None or not _is_measured(record):
+        return  # a model's idle power says nothing about the machine
     drift = abs(after_w - before_w) / before_w
     if drift > IDLE_DRIFT:
         yield Doubt(
@@ -91,3 +91,8 @@ def _quality_doubts(record: TrialRecord) -> Iterator[Doubt]:
             "after it",
             remedy="a longer window (protocol.window.min)",
         )
+
+
+def _is_measured(record: TrialRecord) -> bool:
+    total = record.total
+    return total is not None and total.provenance is Provenance.MEASURED

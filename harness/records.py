@@ -261,7 +261,7 @@ class ModelFacts(Noun):
     Attributes:
         parameters: Number of parameters before conversion.
         weight_bytes: Bytes of weights after conversion.
-        weight_bytes_before: Bytes of weights before conversion.
+        original_weight_bytes: Bytes of weights before conversion.
         quantised_ratio: Share of parameters that the precision converted.
         scheme: How they were converted, in words.
         weights_sha256: Digest of the weights that were loaded; None if trained.
@@ -269,7 +269,7 @@ class ModelFacts(Noun):
 
     parameters: int
     weight_bytes: int
-    weight_bytes_before: int | None = None
+    original_weight_bytes: int | None = None
     quantised_ratio: float = 0.0
     quantised_layers: int = 0
     scheme: str = "none"

@@ -20,7 +20,7 @@ from harness.yaml_source import (
 
 DEFAULTS: Mapping[str, Protocol] = {
     "quick": Protocol(
-        rounds=2, warmup_min_s=0.5, warmup_max_s=3.0, window_min_s=3.0, idle_s=1.0
+        rounds=2, warmup_min_s=0.5, warmup_max_s=3.0, window_min_s=6.0, idle_s=1.0
     ),
     "standard": Protocol(
         rounds=3, warmup_min_s=2.0, warmup_max_s=30.0, window_min_s=15.0, idle_s=5.0

@@ -100,11 +100,10 @@ def to_markdown(ranking: Ranking) -> str:
 def _section(group: Group) -> str:
     """Title, table, sentence and notes of one group."""
     place = "+".join(group.perimeter) or "no meter"
-    title = f"{group.workload} {group.phase} on {group.device}"
     facts = f"{place}, tier {group.tier or '-'}, {group.track} track"
     names = short_names(group.rows)
     lines = [
-        f"### {_cell(title)} ({_cell(facts)})",
+        f"### {_cell(group.title)} ({_cell(facts)})",
         "",
         HEAD,
         "|--:|---|--:|--:|--:|--:|--:|---|---|",

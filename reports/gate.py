@@ -11,9 +11,7 @@ from itertools import pairwise
 from harness.records import Noun
 from harness.stats import lower_hull, pareto_front
 from reports.formatting import percent
-from reports.rows import Interval, Row, Verdict, over
-
-ENOUGH_ROUNDS = 3
+from reports.rows import ENOUGH_ROUNDS, Interval, Row, Verdict, over
 
 
 class Rules(Noun):

@@ -2,18 +2,30 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from harness.errors import UsageError
 from harness.records import Configuration, Noun, Phase, TrialRecord
-from reports.gate import ENOUGH_ROUNDS, Rules, front, gate, order
-from reports.rows import Row, only, row_of, unusable
-from reports.words import sentence
+from reports.formatting import percent
+from reports.gate import Rules, front, gate, order
+from reports.rows import ENOUGH_ROUNDS, Row, only, row_of, unusable
+from reports.words import sentence, shared_suffix
 
 METRICS = ("accuracy_per_j", "energy", "skill_per_j", "edp")
 
 
 class Group(Noun):
-    """Configurations that may be compared, best first."""
+    """Configurations that may be compared, best first.
+
+    Attributes:
+        variant: What all keys end in, such as `/size=small`.
+    """
+
+    @property
+    def title(self) -> str:
+        """What was compared, in words."""
+        variant = self.variant.replace("/", ", ")
+        return f"{self.workload} {self.phase} on {self.device}{variant}"
 
     workload: str
     phase: Phase
@@ -21,6 +33,7 @@ class Group(Noun):
     perimeter: tuple[str, ...]
     tier: str | None
     track: str
+    variant: str = ""
     complete: bool = True
     rows: tuple[Row, ...] = ()
     sentence: str = ""
@@ -46,7 +59,22 @@ class Ranking(Noun):
     doubts: tuple[DoubtCount, ...] = ()
 
 
-GroupKey = tuple[str, Phase, str, tuple[str, ...], str, str, bool]
+class Home(NamedTuple):
+    """What must agree before two trials are compared.
+
+    Attributes:
+        variant: Options that shape the weights, in the closed track; an open track
+            compares whatever reaches its floor.
+    """
+
+    workload: str
+    phase: Phase
+    device: str = ""
+    track: str = ""
+    variant: str = ""
+    perimeter: tuple[str, ...] = ()
+    tier: str = ""
+    complete: bool = True
 
 
 def rank(
@@ -120,49 +148,50 @@ def _doubts(records: Iterable[TrialRecord]) -> tuple[DoubtCount, ...]:
     )
 
 
-def _base(record: TrialRecord) -> tuple[str, Phase, str, str]:
-    """What a trial shares with its group even without joules."""
+def _base(record: TrialRecord) -> Home:
+    """Where a trial belongs as far as that is known without joules."""
     asked = record.configuration
-    return asked.workload, asked.phase, asked.device, asked.track
+    options = "" if asked.track == "open" else str(sorted(asked.options.items()))
+    return Home(asked.workload, asked.phase, asked.device, asked.track, options)
 
 
-def _group_key(record: TrialRecord, *, allow_mixed: bool) -> GroupKey:
-    """What must agree before two trials are compared."""
-    workload, phase, device, track = _base(record)
+def _home(record: TrialRecord, *, allow_mixed: bool) -> Home:
+    """The group of a trial that has joules."""
+    base = _base(record)
     if allow_mixed:
-        return workload, phase, "", (), "", "", True
+        return Home(base.workload, base.phase)
     total = record.total
-    perimeter = tuple(sorted(total.perimeter)) if total else ()
-    tier = (total.tier if total else None) or ""
-    complete = total.complete if total else True
-    return workload, phase, device, perimeter, tier, track, complete
+    return base._replace(
+        perimeter=tuple(sorted(total.perimeter)) if total else (),
+        tier=(total.tier if total else None) or "",
+        complete=total.complete if total else True,
+    )
 
 
 def _buckets(
     records: Sequence[TrialRecord], *, allow_mixed: bool
-) -> dict[GroupKey, list[TrialRecord]]:
+) -> dict[Home, list[TrialRecord]]:
     """Trials by group; one without joules goes where its siblings went."""
-    buckets: dict[GroupKey, list[TrialRecord]] = defaultdict(list)
-    by_key: dict[str, GroupKey] = {}
-    by_base: dict[tuple[str, Phase, str, str], GroupKey] = {}
+    buckets: dict[Home, list[TrialRecord]] = defaultdict(list)
+    by_key: dict[str, Home] = {}
+    by_base: dict[Home, Home] = {}
     orphans: list[TrialRecord] = []
     for record in records:
         if not allow_mixed and unusable(record):
             orphans.append(record)
             continue
-        home = _group_key(record, allow_mixed=allow_mixed)
+        home = _home(record, allow_mixed=allow_mixed)
         buckets[home].append(record)
         by_key.setdefault(record.key, home)
         base = _base(record)
         by_base[base] = min(by_base.get(base, home), home)
     for record in orphans:
-        alone = (*_base(record)[:3], (), "", record.configuration.track, True)
-        home = by_key.get(record.key) or by_base.get(_base(record), alone)
-        buckets[home].append(record)
+        base = _base(record)
+        buckets[by_key.get(record.key) or by_base.get(base, base)].append(record)
     return buckets
 
 
-def _group(records: Sequence[TrialRecord], key: GroupKey, rules: Rules) -> Group:
+def _group(records: Sequence[TrialRecord], home: Home, rules: Rules) -> Group:
     """One table: rows gated, scored, ordered and put into words."""
     by_key: dict[str, list[TrialRecord]] = defaultdict(list)
     for record in records:
@@ -170,31 +199,40 @@ def _group(records: Sequence[TrialRecord], key: GroupKey, rules: Rules) -> Group
     rows = gate([row_of(trials) for trials in by_key.values()], rules)
     rows = front(order(rows, rules.by))
     totals = [r.total for r in records if r.total and not unusable(r)]
-    workload, phase = key[:2]
     return Group(
-        workload=workload,
-        phase=phase,
+        workload=home.workload,
+        phase=home.phase,
         device=only(r.configuration.device for r in records),
         perimeter=tuple(sorted({part for total in totals for part in total.perimeter})),
         tier=only(total.tier or "unknown" for total in totals) or None,
         track=only(r.configuration.track for r in records),
+        variant=shared_suffix(rows),
         complete=all(total.complete for total in totals),
         rows=tuple(rows),
         sentence=sentence(rows, rules.by),
-        notes=_notes(rows, key, totals_complete=all(t.complete for t in totals)),
+        notes=_notes(rows, home, totals_complete=all(t.complete for t in totals)),
     )
 
 
 def _notes(
-    rows: Sequence[Row], key: GroupKey, *, totals_complete: bool
+    rows: Sequence[Row], home: Home, *, totals_complete: bool
 ) -> tuple[str, ...]:
     """What a reader of the table must know."""
     notes = []
     ranked = [row for row in rows if row.rank is not None]
     if any(row.trials < ENOUGH_ROUNDS for row in ranked):
-        notes.append("fewer than three rounds: estimates, no rank intervals")
-    if not key[2]:
+        notes.append(_few_rounds(ranked))
+    if not home.device:
         notes.append("devices, perimeters, tiers and tracks may be mixed here")
     if not totals_complete:
         notes.append("a part of the perimeter has no meter: joules are a lower bound")
     return tuple(notes)
+
+
+def _few_rounds(rows: Sequence[Row]) -> str:
+    """What two rounds or one can say: how far they lie apart, and no interval."""
+    text = "fewer than three rounds: estimates, no intervals"
+    spreads = [row.spread_ratio for row in rows if row.spread_ratio is not None]
+    if not spreads:
+        return text
+    return f"{text}; rounds of one configuration differ by {percent(max(spreads))}"

@@ -11,6 +11,7 @@ from harness.records import Configuration, Noun, Phase, Provenance, TrialRecord
 from harness.stats import geometric_mean, log_t_interval, mean, wilson_interval
 
 Verdict = Literal["pass", "fail", "ungated", "failed", "invalid", "skipped"]
+ENOUGH_ROUNDS = 3
 TRUST = (Provenance.MEASURED, Provenance.MODELLED, Provenance.ASSUMED)
 
 
@@ -39,6 +40,7 @@ class Row(Noun):
         trials: Rounds that the numbers come from.
         score_vs_best: Its metric over the best one's: 1 is best, 0.5 half as good.
         energy_vs_reference: J/item over that of the fp32 reference.
+        spread_ratio: Largest over smallest J/item of its rounds, less 1.
         edp_j_s: Joules an item times seconds an item.
         j_per_extra_correct: Joules each further right answer costs, from the
             previous point of the frontier to this one.
@@ -58,6 +60,7 @@ class Row(Noun):
     energy_per_item_j: Interval = Interval()
     accuracy_per_j: Interval = Interval()
     skill_per_j: Interval = Interval()
+    spread_ratio: float | None = None
     edp_j_s: float | None = None
     co2e_per_item_g: Interval = Interval()
     skill: float | None = None
@@ -129,7 +132,8 @@ def _interval(values: Sequence[float]) -> Interval:
     value = geometric_mean(values)
     if value is None:
         return Interval(value=mean(values))
-    low, high = log_t_interval(values) or (None, None)
+    enough = len(values) >= ENOUGH_ROUNDS
+    low, high = (log_t_interval(values) if enough else None) or (None, None)
     return Interval(value=value, low=low, high=high)
 
 
@@ -149,10 +153,10 @@ def _energies(trials: Sequence[TrialRecord]) -> dict[str, object]:
     )
     modelled = _known(total.modelled_ratio for total, _, _ in pairs)
     origins = [total.provenance for total, _, _ in pairs]
+    costs = [j / n for j, n in zip(joules, items, strict=True)]
     return {
-        "energy_per_item_j": _interval(
-            [j / n for j, n in zip(joules, items, strict=True)]
-        ),
+        "energy_per_item_j": _interval(costs),
+        "spread_ratio": max(costs) / min(costs) - 1 if len(costs) > 1 else None,
         "edp_j_s": geometric_mean(edp) if len(edp) == len(pairs) else None,
         "co2e_per_item_g": _interval(co2e),
         "provenance": _worst(origins),

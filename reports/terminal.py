@@ -82,9 +82,8 @@ def _print(console: Console, text: str, style: str | None = None) -> None:
 def _render_group(group: Group, by: str, console: Console) -> None:
     """Title, table, reasons, legend, sentence and notes."""
     place = "+".join(group.perimeter) or "no meter"
-    title = f"{group.workload} {group.phase} on {group.device}"
     facts = f"{place}, tier {group.tier or '-'}, {group.track} track"
-    _print(console, f"{title}: {TITLES[by]}, best first ({facts})", "bold")
+    _print(console, f"{group.title}: {TITLES[by]}, best first ({facts})", "bold")
     table = _table(group, console)
     console.print(table)
     names = short_names(group.rows)

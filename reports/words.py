@@ -3,26 +3,29 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from harness.records import Configuration, Provenance
+from harness.records import Provenance
 from reports.formatting import energy, percent, significant, times
 from reports.rows import Row
 
 
+def shared_suffix(rows: Sequence[Row]) -> str:
+    """What all the keys of a group end in, such as `/size=small`."""
+    suffixes = {row.configuration.suffix for row in rows}
+    return suffixes.pop() if len(suffixes) == 1 else ""
+
+
 def short_names(rows: Sequence[Row]) -> dict[str, str]:
     """What tells the rows of one group apart, by key."""
-    sizes = {row.configuration.batch_size for row in rows}
-    names = {
-        row.key: _name(row.configuration, with_batch=len(sizes) > 1) for row in rows
-    }
+    with_batch = len({row.configuration.batch_size for row in rows}) > 1
+    shared = shared_suffix(rows)
+    names = {}
+    for row in rows:
+        asked = row.configuration
+        batch = f" b{asked.batch_size}" if with_batch else ""
+        names[row.key] = f"{asked.precision}{batch}{asked.suffix.removesuffix(shared)}"
     if len(set(names.values())) < len(names):
         return {row.key: row.key for row in rows}
     return names
-
-
-def _name(asked: Configuration, *, with_batch: bool) -> str:
-    """Precision and suffix, with the batch size where it differs."""
-    batch = f" b{asked.batch_size}" if with_batch else ""
-    return f"{asked.precision}{batch}{asked.suffix}"
 
 
 def sentence(rows: Sequence[Row], by: str) -> str:

@@ -193,7 +193,7 @@ class Classification:
         self._facts = ModelFacts(
             parameters=parameters,
             weight_bytes=weight_bytes(converted.model),
-            weight_bytes_before=before,
+            original_weight_bytes=before,
             quantised_ratio=converted.parameters_ratio,
             quantised_layers=converted.layers,
             scheme=converted.scheme,

@@ -197,7 +197,26 @@ def test_fewer_than_three_rounds_are_estimates() -> None:
     (group,) = rank([trial("fp32", 50.0 + n, round=n) for n in range(2)]).groups
 
     assert group.rows[0].rank_low is None
-    assert group.notes == ("fewer than three rounds: estimates, no rank intervals",)
+    assert group.rows[0].energy_per_item_j.low is None
+    (note,) = group.notes
+    assert note.startswith("fewer than three rounds: estimates, no intervals")
+    assert note.endswith("differ by 2 %")
+
+
+def test_models_of_other_weights_are_other_groups_in_the_closed_track() -> None:
+    records = [
+        trial("fp32", 50.0, options={"size": "base"}, suffix="/size=base"),
+        trial("bf16", 30.0, options={"size": "base"}, suffix="/size=base"),
+        trial("fp32", 5.0, options={"size": "tiny"}),
+    ]
+
+    groups = {group.variant: group for group in rank(records).groups}
+
+    assert set(groups) == {"", "/size=base"}
+    assert groups["/size=base"].title == "bert infer on cpu, size=base"
+    assert [row.reference for row in groups["/size=base"].rows] == [
+        "bert/infer/fp32/cpu/b8/size=base"
+    ] * 2
 
 
 def test_three_rounds_give_a_rank_interval() -> None:

@@ -53,7 +53,7 @@ def test_modelled_joules_are_marked_in_the_table_itself() -> None:
 
     screen = printed(rank(train))
 
-    assert "~1.00 ±" in screen
+    assert "~1.00 " in screen
     assert "~ not measured in full" in screen
 
 
@@ -118,11 +118,11 @@ def test_a_group_of_long_names_drops_a_column_rather_than_wrap_them() -> None:
         row.model_copy(
             update={
                 "configuration": row.configuration.model_copy(
-                    update={"suffix": "-" + "x" * 16}
+                    update={"suffix": "-" + "x" * 16 + str(number)}
                 )
             }
         )
-        for row in group.rows
+        for number, row in enumerate(group.rows)
     )
     ranking = rank([]).model_copy(
         update={"groups": (group.model_copy(update={"rows": long}),)}
