@@ -23,6 +23,7 @@ from harness.records import (
     Job,
     MeterCost,
     Outcome,
+    Phase,
     TrialRecord,
 )
 from harness.store import RunFolder
@@ -96,8 +97,8 @@ def _prepare(run: Run, pending: Sequence[PlannedTrial]) -> None:
     weights_path = registry.load(WEIGHTS_PATH)
     for planned in pending:
         configuration = planned.configuration
-        if configuration.phase == "infer":
-            card = run.cards[configuration.workload]
+        card = run.cards[configuration.workload]
+        if configuration.phase == Phase.INFER and Phase.TRAIN in card.phases:
             wanted.setdefault(weights_path(card, configuration, cache), configuration)
     for path, configuration in wanted.items():
         if not path.exists():

@@ -101,10 +101,11 @@ def _guarded(job: Job, events: int) -> Outcome:
     try:
         return _perform(job, events)
     except BenchError as error:
+        traceback.print_exc()
         reason = f"{error.message} {error.hint}".strip()
     except Exception as error:  # noqa: BLE001 (the boundary)
+        traceback.print_exc()
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:500]
-    traceback.print_exc()
     return Outcome(trial=job.trial, status="failed", reason=reason)
 
 

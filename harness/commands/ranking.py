@@ -52,6 +52,7 @@ def _stored_plan(path: Path) -> Plan | None:
             f"{path / 'plan.json'}: missing or broken; default quality floor",
             style="yellow",
             markup=False,
+            soft_wrap=True,
         )
         return None
 
