@@ -11,7 +11,7 @@ else
 TORCH ?= torch==$(TORCH_VERSION)
 endif
 
-.PHONY: bench test lint slow clean
+.PHONY: bench test lint slow figures clean
 bench: .venv/.installed
 	$(BIN)/bench run $(SUITE)
 
@@ -25,7 +25,11 @@ lint: .venv/.tested
 	$(BIN)/lint-imports
 
 slow: .venv/.tested
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --benchmark-skip
+
+figures: .venv/.tested
+	$(BIN)/pytest -m slow tests/bench --benchmark-only --benchmark-columns=min,median,stddev,rounds
+	$(BIN)/python tests/bench/figures.py $(SUITE)
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'

@@ -57,7 +57,13 @@ def _version(value: bool) -> None:  # noqa: FBT001 (typer calls it)
 def root(
     debug: Debug = False,  # noqa: FBT002
     version: Annotated[  # noqa: FBT002
-        bool, typer.Option("--version", callback=_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version and exit.",
+            callback=_version,
+            is_eager=True,
+        ),
     ] = False,
 ) -> None:
     """Accuracy per joule of machine-learning workloads."""
@@ -101,12 +107,17 @@ def plan(
 def rank(
     runs: Runs,
     as_json: AsJson = False,  # noqa: FBT002
-    csv: Annotated[bool, typer.Option("--csv")] = False,  # noqa: FBT002
-    markdown: Annotated[bool, typer.Option("--markdown")] = False,  # noqa: FBT002
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,  # noqa: FBT002
+    markdown: Annotated[  # noqa: FBT002
+        bool, typer.Option("--markdown", help="Print Markdown.")
+    ] = False,
     by: Annotated[
         str, typer.Option(help="accuracy_per_j, energy, skill_per_j or edp.")
     ] = "accuracy_per_j",
-    allow_mixed: Annotated[bool, typer.Option("--allow-mixed")] = False,  # noqa: FBT002
+    allow_mixed: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option("--allow-mixed", help="Rank across devices, meters and tracks."),
+    ] = False,
 ) -> None:
     """Rank what was measured by accuracy per joule."""
     chosen = [
@@ -136,7 +147,7 @@ def measure(
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:  # noqa: FBT002
-    """Show which meters answer here, and what would make the others answer."""
+    """Show which meters answer here, and the cure for the others."""
     _call("meters:doctor", as_json=as_json)
 
 

@@ -64,7 +64,7 @@ def doctor(*, as_json: bool) -> int:
     for channel in channels:
         period_s = periods[channel.name]
         shown.add_row(
-            escape(f"{channel.source} {channel.domain}/{channel.device}"),
+            escape(channel.name),
             channel.quantity,
             channel.provenance,
             channel.tier or "-",
