@@ -1,6 +1,6 @@
 """The seams: what a meter, a workload, a device and a place to run must offer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,8 +9,10 @@ from harness.records import (
     Channel,
     Configuration,
     Doubt,
+    Job,
     ModelFacts,
     OptionValue,
+    Outcome,
     Quality,
     TrialRecord,
 )
@@ -119,6 +121,26 @@ class Meter(Protocol):
 
     def edge(self) -> int:
         """Read all channels now; the instant of the reading in nanoseconds."""
+        ...
+
+
+OnEvent = Callable[[dict[str, Any]], None]
+"""Called with what a running trial reports, such as its stage."""
+
+
+class Executor(Protocol):
+    """A place where trials run, one after another."""
+
+    def warm_up(self, preload: Sequence[str]) -> None:
+        """Import these modules before anything is metered; harmless when repeated."""
+        ...
+
+    def run(self, job: Job, preload: Sequence[str], on_event: OnEvent) -> Outcome:
+        """Run one job to its end; whatever fails is an outcome with its reason."""
+        ...
+
+    def close(self) -> None:
+        """End whatever still runs; harmless when repeated."""
         ...
 
 

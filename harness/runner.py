@@ -12,7 +12,7 @@ from typing import Any
 
 from harness import assembly, environment, registry
 from harness.carbon import intensity
-from harness.contracts import Card, Observer
+from harness.contracts import Card, Executor, Observer
 from harness.errors import UsageError
 from harness.metering import MeterClient, start_meter
 from harness.plan import Plan, PlannedTrial
@@ -39,7 +39,7 @@ class Run:
 
     plan: Plan
     folder: RunFolder
-    executor: Any
+    executor: Executor
     meter: MeterClient
     observer: Observer
     factor: Factor | None
@@ -47,7 +47,9 @@ class Run:
     cards: dict[str, Card] = field(default_factory=dict)
 
 
-def run_plan(plan: Plan, folder: RunFolder, executor: Any, observer: Observer) -> int:
+def run_plan(
+    plan: Plan, folder: RunFolder, executor: Executor, observer: Observer
+) -> int:
     """Run the trials of a plan that have no record yet.
 
     Returns:

@@ -40,7 +40,8 @@ def sentence(rows: Sequence[Row], by: str) -> str:
     verb = "is" if len(best) == 1 else "are tied"
     text = f"{who} {verb} best by {label.get(by, by)}"
     text += f" at {energy(best[0].energy_per_item_j.value)} per item"
-    text += _versus(best[0], names) + ". " + _modelled(best[0])
+    text += _versus(best[0], names) + ". " + _unsettled(rows, names)
+    text += _modelled(best[0])
     return " ".join([text, *_costly(rows, by_key, names)])
 
 
@@ -52,6 +53,22 @@ def _versus(row: Row, names: dict[str, str]) -> str:
         return ", the reference itself"
     ratio = row.energy_vs_reference
     return f", {significant(ratio, 3)} of the energy of {names[row.reference]}"
+
+
+def _unsettled(rows: Sequence[Row], names: dict[str, str]) -> str:
+    """That the first place may be noise, or nothing where it holds."""
+    leading = [row for row in rows if row.rank is not None][:2]
+    if len(leading) < 2 or leading[1].rank == 1 or not leading[1].score_vs_best:
+        return ""
+    best, second = leading
+    lead = f"Its lead over {names[second.key]} is not settled: "
+    if best.rank_high is not None:
+        return lead + "the intervals overlap. " if best.rank_high > 1 else ""
+    ahead = 1 / leading[1].score_vs_best - 1
+    spread = max(row.spread_ratio or 0.0 for row in leading)
+    if spread < ahead:
+        return ""
+    return f"{lead}{percent(ahead)}, while rounds differ by {percent(spread)}. "
 
 
 def _modelled(row: Row) -> str:

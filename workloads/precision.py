@@ -34,7 +34,7 @@ EMULATED_INFERENCE = Doubt(
 EAGER_INT8 = Doubt(
     code="eager-int8",
     message="torchao's dynamic int8 runs eagerly on this CPU: without a compiler "
-    "every layer quantises in separate passes, measured 13 times slower on AVX2",
+    "every layer quantises its input in separate passes",
     remedy="read it as the cost of this library in this mode, not of int8",
 )
 HEAD_ONLY = "dynamic int8 converts Linear layers, and the only one of cnn is its head"

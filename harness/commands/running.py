@@ -10,6 +10,7 @@ from rich.markup import escape
 from harness import registry
 from harness.commands.console import err, out, print_json, table
 from harness.commands.ranking import show_ranking
+from harness.contracts import Executor
 from harness.errors import UsageError
 from harness.plan import Plan, make_plan, shortest_s
 from harness.progress import ProgressDisplay, left
@@ -52,7 +53,7 @@ def resume(path: Path) -> int:
     return _carry_out(made, folder, runner)
 
 
-def _carry_out(made: Plan, folder: RunFolder, executor: Any) -> int:
+def _carry_out(made: Plan, folder: RunFolder, executor: Executor) -> int:
     """Run what is pending, then show the ranking whatever happened."""
     observer = ProgressDisplay(err(), shortest_s(made))
     code = 0

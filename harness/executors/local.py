@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from harness.contracts import OnEvent
 from harness.lines import LineReader
 from harness.records import Job, Outcome
 
-OnEvent = Callable[[dict[str, Any]], None]
 IMPORT_TIMEOUT_S = 300.0
 
 

@@ -247,6 +247,29 @@ def test_the_sentence_names_the_compression_that_cost_energy() -> None:
     assert "All of its energy was measured." in text
 
 
+@pytest.mark.parametrize(("second_j", "words"), [(30.0, ""), (12.0, "is not settled")])
+def test_a_lead_within_the_spread_of_two_rounds_is_not_settled(
+    second_j: float, words: str
+) -> None:
+    twice = [trial("fp32", joules, round=n) for n, joules in enumerate((9.0, 12.0))]
+    others = [trial("bf16", second_j, round=n) for n in range(2)]
+
+    text = sentence(rank([*twice, *others]))
+
+    assert ("not settled" in text) == bool(words)
+    if words:
+        assert "over bf16 is not settled: 15.5 %, while rounds differ by 33.3 %" in text
+
+
+def test_a_lead_within_the_intervals_is_not_settled() -> None:
+    near = [trial("fp32", 9.0 + n, round=n) for n in range(3)]
+    same = [trial("bf16", 9.5 + n, round=n) for n in range(3)]
+    far = [trial("int8", 90.0 + n / 10, round=n) for n in range(3)]
+
+    assert "the intervals overlap" in sentence(rank([*near, *same, *far]))
+    assert "not settled" not in sentence(rank([*near, *far]))
+
+
 def test_the_sentence_says_how_much_was_modelled() -> None:
     best = trial("int8", 5.0, provenance="modelled", modelled_ratio=0.25)
 
