@@ -3,42 +3,34 @@
 from collections.abc import Sequence
 from statistics import quantiles
 
-from harness import energy
+from harness import energy, perimeter, states
 from harness.carbon import emissions
 from harness.checks import doubts
-from harness.plan import PlannedTrial
+from harness.jobs import Outcome, Raw
+from harness.plan import Plan, PlannedTrial
 from harness.records import (
     Channel,
     EnergyTotal,
-    Factor,
     Idle,
     Latency,
-    MeterCost,
-    Outcome,
     Performance,
-    Protocol,
     Setup,
     Span,
-    Trace,
     TrialRecord,
-    Utilization,
     WindowRecord,
 )
+from harness.series import Trace
 
 
-def assemble(  # noqa: PLR0913 (everything that makes a record)
+def assemble(
     planned: PlannedTrial,
-    outcome: Outcome,
-    *,
+    raw: Raw,
+    plan: Plan,
     channels: Sequence[Channel],
     trace: Trace,
-    factor: Factor | None,
-    pue: float,
-    protocol: Protocol,
-    meter: MeterCost,
-    started_utc: str,
 ) -> TrialRecord:
     """The record of a trial; a trial without a window keeps only its reason."""
+    outcome = raw.outcome
     spans = {span.name: span for span in outcome.spans}
     window = spans.get("window")
     bare = TrialRecord(
@@ -49,45 +41,50 @@ def assemble(  # noqa: PLR0913 (everything that makes a record)
         status=outcome.status,
         reason=outcome.reason,
         configuration=planned.configuration,
-        started_utc=started_utc,
+        started_utc=raw.started_utc,
         seed=planned.seed,
-        meter=meter,
+        meter=raw.meter,
         doubts=outcome.doubts,
     )
     if window is None:
         return bare
     readings = energy.account(channels, trace, window)
-    total = energy.total(readings)
+    total = perimeter.total(readings)
     record = bare.model_copy(
         update={
-            "window": _window(outcome, window),
+            "window": _window(outcome, window, channels, trace),
             "energy": readings,
             "total": total,
             "idle": _idle(channels, trace, spans, total),
             "setup": _setup(channels, trace, spans.get("setup")),
             "quality": outcome.quality,
             "performance": _performance(outcome, window),
-            "utilization": Utilization(
-                cpu_ratio=energy.cpu_ratio(trace, window),
-                gpu_ratio=energy.gpu_ratio(channels, trace, window),
-                memory_peak_bytes=outcome.memory_peak_bytes,
-            ),
-            "carbon": emissions(total.energy_j, factor, pue),
+            "utilization": states.utilization(
+                channels, trace, window, outcome.cpu_s
+            ).model_copy(update={"memory_peak_bytes": outcome.memory_peak_bytes}),
+            "carbon": emissions(total.energy_j, raw.factor, plan.site.pue),
             "model": outcome.model,
         }
     )
-    found = (*outcome.doubts, *doubts(record, protocol))
+    found = (*outcome.doubts, *doubts(record, plan.protocol))
+    if slept := states.slept(channels, trace, window):
+        record = record.model_copy(update={"status": "invalid", "reason": slept})
     return record.model_copy(update={"doubts": found})
 
 
-def _window(outcome: Outcome, window: Span) -> WindowRecord:
+def _window(
+    outcome: Outcome, window: Span, channels: Sequence[Channel], trace: Trace
+) -> WindowRecord:
+    unsteady = (*outcome.unsteady, *states.unsteady(channels, trace, window))
     return WindowRecord(
         start_s=window.start_ns / 1e9,
         end_s=window.end_ns / 1e9,
         duration_s=window.duration_s,
         items=outcome.items,
         steps=outcome.steps,
-        steady=outcome.steady,
+        steady=outcome.steady and not unsteady,
+        work_s=outcome.work_s,
+        unsteady=tuple(dict.fromkeys(unsteady)),
     )
 
 
@@ -117,12 +114,12 @@ def _setup(
 ) -> Setup | None:
     if span is None:
         return None
-    spent = energy.total(energy.account(channels, trace, span))
+    spent = perimeter.total(energy.account(channels, trace, span))
     return Setup(duration_s=span.duration_s, energy_j=spent.energy_j)
 
 
 def _performance(outcome: Outcome, window: Span) -> Performance:
-    duration_s = window.duration_s
+    duration_s = outcome.work_s or window.duration_s
     return Performance(
         items_per_s=outcome.items / duration_s if duration_s > 0 else None,
         latency_s=_latency(outcome.latencies_s),

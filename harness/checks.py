@@ -2,52 +2,99 @@
 
 from collections.abc import Iterator
 
-from harness.records import Doubt, Protocol, Provenance, TrialRecord
+from harness.jobs import Protocol
+from harness.records import (
+    Doubt,
+    EnergyReading,
+    EnergyTotal,
+    Provenance,
+    TrialRecord,
+    Utilization,
+)
 
 ENOUGH_UPDATES = 100
+ENOUGH_S = 10.0
 IDLE_DRIFT = 0.03
+MOST_STEAL = 0.01
+MOST_FOREIGN = 0.05
+MOST_PRESSURE = 0.01
+MOST_METER = 0.01
 
 
 def doubts(record: TrialRecord, protocol: Protocol) -> tuple[Doubt, ...]:
     """Everything that the numbers of a finished trial give reason to doubt."""
+    duration_s = record.window.duration_s if record.window else 0.0
     found = (
-        *_window_doubts(record, protocol),
-        *_energy_doubts(record),
+        *short_window(record.energy, duration_s),
+        *_steady_doubts(record, protocol),
+        *source_doubts(record.energy),
+        *total_doubts(record.total),
         *_idle_doubts(record, protocol),
+        *machine_doubts(record.utilization),
+        *_meter_doubts(record),
         *_quality_doubts(record),
     )
     return tuple(found)
 
 
-def _window_doubts(record: TrialRecord, protocol: Protocol) -> Iterator[Doubt]:
-    if record.window is None:
-        return
-    measured = [
-        r
-        for r in record.energy
-        if r.provenance is Provenance.MEASURED and r.energy_j is not None
-    ]
-    if measured:
-        fewest = min(measured, key=lambda reading: reading.updates)
-        if fewest.updates < ENOUGH_UPDATES:
-            yield Doubt(
-                code="short-window",
-                message=f"the window of {record.window.duration_s:.1f} s spans "
-                f"{fewest.updates} updates of {fewest.source}",
-                remedy=f"a window of {ENOUGH_UPDATES} updates or more "
-                "(protocol.window.min)",
-            )
-    if not record.window.steady:
-        yield Doubt(
-            code="not-steady",
-            message="step times had not settled when the warm-up ended "
-            f"(after {protocol.warmup_max_s:g} s at most)",
-            remedy="a longer warm-up (protocol.warmup.max), or an idle machine",
+def short_window(energy: tuple[EnergyReading, ...], duration_s: float) -> list[Doubt]:
+    """A window below 10 s or 100 updates of its slowest meter is only indicative."""
+    measured = [r for r in energy if _has_joules(r)]
+    if not measured:
+        return []
+    slowest = max(measured, key=lambda r: r.update_period_s or 0.0)
+    needed_s = max(ENOUGH_S, ENOUGH_UPDATES * (slowest.update_period_s or 0.0))
+    if duration_s >= needed_s:
+        return []
+    return [
+        Doubt(
+            code="short-window",
+            message=f"the window of {duration_s:.1f} s spans {slowest.updates} updates "
+            f"of {slowest.source}",
+            remedy=f"a window of {needed_s:g} s or more (protocol.window.min)",
         )
+    ]
 
 
-def _energy_doubts(record: TrialRecord) -> Iterator[Doubt]:
-    total = record.total
+def _steady_doubts(record: TrialRecord, protocol: Protocol) -> Iterator[Doubt]:
+    if record.window is None or record.window.steady:
+        return
+    why = "; ".join(record.window.unsteady) or "step times had not settled"
+    yield Doubt(
+        code="not-steady",
+        message=f"{why} (warm-up of {protocol.warmup_max_s:g} s at most)",
+        remedy="a longer warm-up (protocol.warmup.max), or an idle machine",
+    )
+
+
+def source_doubts(energy: tuple[EnergyReading, ...]) -> Iterator[Doubt]:
+    """What went wrong with a meter inside the window."""
+    for reading in energy:
+        if not _has_joules(reading):
+            continue
+        if reading.reason or reading.resets:
+            yield Doubt(
+                code="meter-trouble",
+                message=f"{reading.source} of {reading.device}: {reading.reason}",
+                remedy="the trace has every reading (bench recompute); run it again",
+            )
+        if reading.gaps:
+            yield Doubt(
+                code="gaps",
+                message=f"{reading.source} of {reading.device} has {reading.gaps} gaps",
+                remedy="a machine that is less busy, or a meter that answers",
+            )
+        if reading.shared:
+            yield Doubt(
+                code="shared-meter",
+                message=f"{reading.device} is shared: its joules are those of all "
+                "that run on it",
+                remedy="a whole device, with MIG off",
+            )
+
+
+def total_doubts(total: EnergyTotal | None) -> Iterator[Doubt]:
+    """Joules that no instrument saw, and parts that are missing."""
     if total is None:
         return
     if total.modelled_ratio:
@@ -80,6 +127,56 @@ def _idle_doubts(record: TrialRecord, protocol: Protocol) -> Iterator[Doubt]:
         )
 
 
+def machine_doubts(seen: Utilization) -> Iterator[Doubt]:
+    """What else went on: foreign work, a slowed device, memory at its limit."""
+    if seen.throttle_ratios:
+        slowed = [f"{why} ({n:.0%})" for why, n in sorted(seen.throttle_ratios.items())]
+        yield Doubt(
+            code="throttled",
+            message=f"a device was slowed down: {', '.join(slowed)}",
+            remedy="better cooling, a lower power limit, or a pause between trials",
+        )
+    if (seen.steal_ratio or 0.0) > MOST_STEAL:
+        yield Doubt(
+            code="steal",
+            message=f"the hypervisor took {seen.steal_ratio:.0%} of the cores' time",
+            remedy="a machine of one's own",
+        )
+    if (seen.foreign_cpu_ratio or 0.0) > MOST_FOREIGN:
+        yield Doubt(
+            code="foreign-load",
+            message=f"other processes used {seen.foreign_cpu_ratio:.0%} of the cores",
+            remedy="an otherwise idle machine",
+        )
+    if seen.foreign_processes:
+        yield Doubt(
+            code="foreign-gpu-process",
+            message=f"{seen.foreign_processes} other processes held the GPU",
+            remedy="`nvidia-smi` shows them; end them, or take another GPU",
+        )
+    if (seen.memory_pressure_ratio or 0.0) > MOST_PRESSURE:
+        yield Doubt(
+            code="memory-pressure",
+            message=f"tasks waited for memory {seen.memory_pressure_ratio:.0%} of the "
+            "time",
+            remedy="a smaller batch, or more memory",
+        )
+
+
+def _meter_doubts(record: TrialRecord) -> Iterator[Doubt]:
+    """The meter may use 1 % of one core."""
+    cost = record.meter
+    if not cost.cpu_s or not cost.duration_s:
+        return
+    share = cost.cpu_s / cost.duration_s
+    if share > MOST_METER:
+        yield Doubt(
+            code="meter-cost",
+            message=f"the meters used {share:.1%} of a core",
+            remedy="a longer window (protocol.window.min)",
+        )
+
+
 def _quality_doubts(record: TrialRecord) -> Iterator[Doubt]:
     quality = record.quality
     if quality and quality.accuracy is not None and not quality.in_window:
@@ -91,6 +188,10 @@ def _quality_doubts(record: TrialRecord) -> Iterator[Doubt]:
             "after it",
             remedy="a longer window (protocol.window.min)",
         )
+
+
+def _has_joules(reading: EnergyReading) -> bool:
+    return reading.provenance is Provenance.MEASURED and reading.energy_j is not None
 
 
 def _is_measured(record: TrialRecord) -> bool:

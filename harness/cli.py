@@ -129,26 +129,58 @@ def rank(
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
-def measure(
+def measure(  # noqa: PLR0913, PLR0917 (one parameter an option)
     command: Annotated[
-        list[str], typer.Argument(metavar="-- COMMAND...", help="What to measure.")
+        list[str],
+        typer.Argument(
+            metavar="-- COMMAND... [--vs COMMAND...]", help="What to measure."
+        ),
     ],
-    as_json: AsJson = False,  # noqa: FBT002
+    repeat: Annotated[int, typer.Option(min=1, help="Measured runs of each.")] = 1,
+    warmup: Annotated[int, typer.Option(min=0, help="Unmeasured runs first.")] = 0,
     items: Annotated[
-        int | None, typer.Option(min=1, help="Items the command works on.")
+        int | None, typer.Option(min=1, help="Items that one run works on.")
     ] = None,
     place: Annotated[
         str | None, typer.Option(help="ISO 3166 code of the grid, such as FRA.")
     ] = None,
+    as_json: AsJson = False,  # noqa: FBT002
+    show_output: Annotated[  # noqa: FBT002
+        bool, typer.Option("--show-output", help="Also when repeated.")
+    ] = False,
+    export_json: Annotated[Path | None, typer.Option(metavar="FILE")] = None,
+    export_markdown: Annotated[Path | None, typer.Option(metavar="FILE")] = None,
 ) -> None:
-    """Measure the joules of any command, in any language."""
-    _call("meters:measure", command, items, place, as_json=as_json)
+    """Measure the joules of any commands, in any language, and compare them."""
+    options = registry.load("harness.commands.measure:MeasureOptions")(
+        repeat=repeat,
+        warmup=warmup,
+        items=items,
+        place=place,
+        as_json=as_json,
+        show_output=show_output,
+        export_json=export_json,
+        export_markdown=export_markdown,
+    )
+    _call("measure:measure", command, options)
 
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:  # noqa: FBT002
     """Show which meters answer here, and the cure for the others."""
-    _call("meters:doctor", as_json=as_json)
+    _call("doctor:doctor", as_json=as_json)
+
+
+@app.command()
+def recompute(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    write: Annotated[  # noqa: FBT002
+        bool, typer.Option("--write", help="Store what comes out differently.")
+    ] = False,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Derive every number of a run again from its raw traces."""
+    _call("recompute:recompute", folder, write=write, as_json=as_json)
 
 
 @app.command(name="list")

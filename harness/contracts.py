@@ -1,18 +1,17 @@
 """The seams: what a meter, a workload, a device and a place to run must offer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.jobs import Job, Outcome
 from harness.records import (
     Channel,
     Configuration,
     Doubt,
-    Job,
     ModelFacts,
     OptionValue,
-    Outcome,
     Quality,
     TrialRecord,
 )
@@ -38,8 +37,11 @@ class Probe(Protocol):
         """
         ...
 
-    def read(self) -> Mapping[str, float | None]:
-        """Current value of each channel by name; None where a read failed."""
+    def read(self, names: Collection[str] | None = None) -> Mapping[str, float | None]:
+        """Current value of the named channels, or of all; None where a read failed.
+
+        A source that has had nothing new since the last reading may leave it out.
+        """
         ...
 
     def close(self) -> None:
@@ -116,11 +118,19 @@ class Setting:
     cache: Path
 
 
-class Meter(Protocol):
+class EdgeMeter(Protocol):
     """Reads every probe when asked; what a trial needs of the metering process."""
 
-    def edge(self) -> int:
-        """Read all channels now; the instant of the reading in nanoseconds."""
+    def edge(self, *, aligned: bool = False) -> int:
+        """Read all channels, after the counters' next tick if it is to be aligned.
+
+        Returns:
+            The instant of the reading in nanoseconds.
+        """
+        ...
+
+    def unsteady(self, since_ns: int) -> list[str]:
+        """Why the machine has not settled of late, looking back to an instant."""
         ...
 
 

@@ -1,167 +1,234 @@
-"""`bench measure`: the joules of any command, between two edge readings."""
+"""`bench measure`: the joules of any commands, repeated and interleaved."""
 
+import random
 import subprocess
-import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-from harness import energy
 from harness.carbon import emissions
-from harness.clock import Clock, SystemClock
 from harness.errors import UsageError
-from harness.metering import MeterClient, start_meter
-from harness.records import (
-    Carbon,
-    Channel,
-    Doubt,
-    EnergyReading,
-    EnergyTotal,
-    Factor,
-    Span,
-    Trace,
-)
-from harness.registry import PROBES
-from harness.traces import read_trace
+from harness.meter import Meter, Reading, Window
+from harness.records import Factor
+from harness.stats import geometric_mean, log_t_interval
 
-SHORT_S = 1.0
-OBSERVE_S = 1.0
+ENOUGH_RUNS = 3
+LONGEST_DELAY_S = 0.1
+"""Delays of up to one period of slow sensors lie between repetitions, so that no
+command is read at one phase of them each time (SC'24, arXiv 2312.02741)."""
+SEPARATOR = "--vs"
+OnRun = Callable[[tuple[str, ...], int], None]
 
 
 @dataclass(frozen=True)
-class MeasureReport:
-    """What a command used."""
+class Repetition:
+    """One run of a command."""
+
+    exit_code: int
+    reading: Reading
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A geometric mean with its 95 % interval; no bounds below three runs."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A command with all its runs, in order."""
 
     command: tuple[str, ...]
-    exit_code: int
-    span: Span
-    energy: tuple[EnergyReading, ...]
-    total: EnergyTotal
-    carbon: Carbon
-    doubts: tuple[Doubt, ...]
+    runs: tuple[Repetition, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """The contract's JSON."""
-        return {
-            "command": list(self.command),
-            "exit_code": self.exit_code,
-            "window": {
-                "start_s": self.span.start_ns / 1e9,
-                "end_s": self.span.end_ns / 1e9,
-                "duration_s": self.span.duration_s,
-            },
-            "energy": [reading.model_dump(mode="json") for reading in self.energy],
-            "total": self.total.model_dump(mode="json"),
-            "carbon": self.carbon.model_dump(mode="json"),
-            "doubts": [doubt.model_dump(mode="json") for doubt in self.doubts],
-        }
+    @property
+    def exit_code(self) -> int:
+        """The first that is not 0, else 0."""
+        return next((run.exit_code for run in self.runs if run.exit_code), 0)
+
+    @property
+    def energy_j(self) -> Estimate:
+        """Joules of a run; nothing as soon as one run has none."""
+        return estimate([run.reading.energy_j for run in self.runs])
+
+    @property
+    def duration_s(self) -> Estimate:
+        """Seconds of a run."""
+        return estimate([run.reading.duration_s for run in self.runs])
+
+    @property
+    def typical(self) -> Reading:
+        """The run whose joules lie in the middle; the last where some have none."""
+        readings = [run.reading for run in self.runs]
+        if any(reading.energy_j is None for reading in readings):
+            return readings[-1]
+        ordered = sorted(readings, key=lambda reading: reading.energy_j or 0.0)
+        return ordered[len(ordered) // 2]
 
 
-def measure(command: Sequence[str], factor: Factor | None) -> MeasureReport:
-    """Run a command to its end under every meter that answers.
+@dataclass(frozen=True)
+class Comparison:
+    """A command against the first one, paired by round.
+
+    Attributes:
+        ratio: Its joules over those of the first.
+        verdict: `less`, `more`, or `inconclusive` where the interval holds 1.
+    """
+
+    command: tuple[str, ...]
+    ratio: Estimate
+    verdict: str
+
+
+def estimate(values: Sequence[float | None]) -> Estimate:
+    """Geometric mean, with Student's t-interval of the logs from three values on."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return Estimate(None)
+    interval = log_t_interval(known) if len(known) >= ENOUGH_RUNS else None
+    low, high = interval or (None, None)
+    return Estimate(geometric_mean(known), low, high)
+
+
+def split(words: Sequence[str]) -> list[tuple[str, ...]]:
+    """Commands between `--vs`.
 
     Raises:
-        UsageError: The command cannot be started.
+        UsageError: Nothing stands on one side of it.
     """
-    with start_meter(list(PROBES)) as meter, tempfile.TemporaryDirectory() as folder:
-        channels, _ = meter.describe()
-        meter.begin("measure")
-        start_ns = meter.edge()
-        exit_code = _run(command)
-        span = Span(name="window", start_ns=start_ns, end_ns=meter.edge())
-        path = Path(folder) / "trace.parquet"
-        meter.end(path)
-        trace = read_trace(path)
-    readings = energy.account(channels, trace, span)
-    total = energy.total(readings)
-    return MeasureReport(
-        command=tuple(command),
-        exit_code=exit_code,
-        span=span,
-        energy=readings,
-        total=total,
-        carbon=emissions(total.energy_j, factor, 1.0),
-        doubts=_doubts(span, total),
-    )
+    commands: list[list[str]] = [[]]
+    for word in words:
+        if word == SEPARATOR:
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    if not all(commands):
+        raise UsageError(
+            "a command is missing beside --vs",
+            hint="bench measure --repeat 5 -- COMMAND --vs OTHER COMMAND",
+        )
+    return [tuple(command) for command in commands]
 
 
-def _run(command: Sequence[str]) -> int:
+def measure(
+    commands: Sequence[tuple[str, ...]],
+    *,
+    repeat: int = 1,
+    warmup: int = 0,
+    output: int | None = None,
+    on_run: OnRun | None = None,
+) -> list[Measurement]:
+    """Run commands under every meter that answers, in rounds of a fresh order.
+
+    Args:
+        commands: Words of each command; no shell is involved.
+        repeat: Measured runs of each, positive.
+        warmup: Runs of each before that, not measured.
+        output: Where their output goes, as for `subprocess.run`; None for our own.
+        on_run: Called before each measured run with the command and the round.
+
+    Raises:
+        UsageError: A command cannot be started.
+    """
+    chance = random.Random()  # noqa: S311 (spreads phases, keeps no secret)
+    runs: dict[int, list[Repetition]] = {index: [] for index in range(len(commands))}
+    with Meter() as meter:
+        for command in (c for _ in range(warmup) for c in commands):
+            _run(command, output)
+        for number in range(repeat):
+            order = list(runs)
+            chance.shuffle(order)
+            for index in order:
+                if on_run:
+                    on_run(commands[index], number)
+                time.sleep(chance.uniform(0.0, LONGEST_DELAY_S) if repeat > 1 else 0.0)
+                runs[index].append(_measured(meter, commands[index], output))
+            if any(found[-1].exit_code for found in runs.values()):
+                break  # a command that fails is not repeated
+    return [Measurement(commands[i], tuple(found)) for i, found in runs.items()]
+
+
+def compare(measurements: Sequence[Measurement]) -> list[Comparison]:
+    """Each further command against the first, round by round."""
+    first, *others = measurements
+    return [_against(first, other) for other in others]
+
+
+def _against(first: Measurement, other: Measurement) -> Comparison:
+    pairs = zip(first.runs, other.runs, strict=True)
+    ratios = [
+        b.reading.energy_j / a.reading.energy_j
+        for a, b in pairs
+        if a.reading.energy_j and b.reading.energy_j is not None
+    ]
+    complete = ratios if len(ratios) == len(first.runs) else [None]
+    ratio = estimate(complete)
+    verdict = "inconclusive"
+    if ratio.low is not None and ratio.high is not None:
+        verdict = "less" if ratio.high < 1.0 else "more" if ratio.low > 1.0 else verdict
+    return Comparison(other.command, ratio, verdict)
+
+
+def _measured(meter: Meter, command: Sequence[str], output: int | None) -> Repetition:
+    window: Window
+    with meter.window("run") as window:
+        code = _run(command, output)
+    return Repetition(code, window.reading)
+
+
+def _run(command: Sequence[str], output: int | None) -> int:
     """Exit code of the command; 128 + n where signal n ended it."""
     try:
-        code = subprocess.run(command, check=False).returncode
-    except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+        code = subprocess.run(command, check=False, stdout=output).returncode
+    except (OSError, ValueError) as error:
         raise UsageError(
-            f"{command[0]}: cannot be run: {error.strerror}",
+            f"{command[0]}: cannot be run: {error}",
             hint="bench measure -- COMMAND with its arguments",
         ) from error
     return code if code >= 0 else 128 - code
 
 
-def _doubts(span: Span, total: EnergyTotal) -> tuple[Doubt, ...]:
-    found = []
-    if span.duration_s < SHORT_S:
-        found.append(
-            Doubt(
-                code="short-window",
-                message=f"the command ran for {span.duration_s:.2f} s",
-                remedy="repeat its work until it runs for 10 s or more",
-            )
-        )
-    if total.modelled_ratio:
-        found.append(
-            Doubt(
-                code="modelled",
-                message=f"{total.modelled_ratio:.0%} of the joules are modelled",
-                remedy="bench doctor shows which meters could be read",
-            )
-        )
-    return tuple(found)
+def to_dict(
+    measurement: Measurement, factor: Factor | None, items: int | None
+) -> dict[str, Any]:
+    """The contract's JSON: the typical run, and all runs where there are several."""
+    reading = measurement.typical
+    joules = reading.energy_j
+    return {
+        "command": list(measurement.command),
+        "exit_code": measurement.exit_code,
+        "status": "invalid" if reading.invalid else "ok",
+        "reason": reading.invalid,
+        "window": _window(reading),
+        "energy": [r.model_dump(mode="json") for r in reading.energy],
+        "total": reading.total.model_dump(mode="json"),
+        "energy_per_item_j": joules / items if joules is not None and items else None,
+        "utilization": reading.seen.model_dump(mode="json"),
+        "carbon": emissions(joules, factor, 1.0).model_dump(mode="json"),
+        "doubts": [doubt.model_dump(mode="json") for doubt in reading.doubts],
+        "repeat": {
+            "n": len(measurement.runs),
+            "energy_j": vars(measurement.energy_j),
+            "duration_s": vars(measurement.duration_s),
+            "runs": [
+                {
+                    "exit_code": run.exit_code,
+                    "energy_j": run.reading.energy_j,
+                    "window": _window(run.reading),
+                }
+                for run in measurement.runs
+            ],
+        },
+    }
 
 
-def sentences(report: MeasureReport, items: int | None) -> list[str]:
-    """The result in words."""
-    lines = [f"{report.span.duration_s:.3g} s, exit code {report.exit_code}"]
-    joules = report.total.energy_j
-    if joules is None:
-        lines.append(f"total: not measured: {report.total.reason}")
-    else:
-        mark = report.total.provenance
-        within = " + ".join(report.total.perimeter)
-        lines.append(f"total: {joules:.4g} J ({mark}; {within})")
-        if items:
-            lines.append(f"per item: {joules / items:.4g} J over {items} items")
-        if report.carbon.co2e_g is not None:
-            lines.append(
-                f"carbon: {report.carbon.co2e_g:.3g} g CO2e "
-                f"({report.carbon.place}, {report.carbon.year})"
-            )
-    lines += [f"doubt: {d.message}; {d.remedy}" for d in report.doubts]
-    return lines
-
-
-def update_periods(
-    meter: MeterClient, channels: Sequence[Channel], clock: Clock | None = None
-) -> Mapping[str, float | None]:
-    """How often each channel's value changed while watched for a second."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trace.parquet"
-        meter.begin("doctor")
-        (clock or SystemClock()).sleep(OBSERVE_S)
-        meter.end(path)
-        trace = read_trace(path)
-    return {channel.name: _period_s(trace, channel.name) for channel in channels}
-
-
-def _period_s(trace: Trace, name: str) -> float | None:
-    """Mean time between changes in seconds; None with fewer than two changes."""
-    samples = trace.get(name, [])
-    changes = [
-        after.time_ns
-        for before, after in pairwise(samples)
-        if before.value != after.value
-    ]
-    if len(changes) < 2:
-        return None
-    return (changes[-1] - changes[0]) / 1e9 / (len(changes) - 1)
+def _window(reading: Reading) -> dict[str, float]:
+    return {
+        "start_s": reading.span.start_ns / 1e9,
+        "end_s": reading.span.end_ns / 1e9,
+        "duration_s": reading.duration_s,
+    }

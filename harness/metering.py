@@ -1,13 +1,10 @@
-"""One meter process a run: it owns the probes, trials ask it for edge readings.
+"""What the supervisor, the trials and the public Meter hold of the meter process.
 
-`python -P -m harness.metering --socket PATH PROBE...` answers JSON lines on a Unix
-socket and ends when its standard input does, so that it never outlives its run. The
-meters' own cost is then one number: the processor time of this process.
+One meter process a node reads the probes (harness.meter_process); here is how one is
+started or attached to, and how it is asked.
 """
 
-import argparse
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -16,87 +13,105 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import registry
+from harness import node
 from harness.errors import BenchError
 from harness.lines import LineReader
-from harness.records import Channel
-from harness.sampler import PERIOD_S, Sampler
-from harness.traces import write_trace
+from harness.records import (
+    Channel,
+    EnergyReading,
+    EnergyTotal,
+    Span,
+    Utilization,
+)
 
+PERIOD_S = 0.1
 START_TIMEOUT_S = 60.0
+RETRY_S = 0.1
+LEAVE_TIMEOUT_S = 2.0
 
 
-class MeterService:
-    """Answers requests about one sampler."""
+@dataclass(frozen=True)
+class Measured:
+    """What the meters say about a window.
 
-    def __init__(self, sampler: Sampler) -> None:
-        self._sampler = sampler
+    Attributes:
+        seen: How busy the machine was, and with what.
+        invalid: Why the window tells nothing; None when it does.
+    """
 
-    def answer(self, request: dict[str, Any]) -> Any:
-        """Value for one request: begin, edge, watts, end, cpu or describe."""
-        operation = request["op"]
-        if operation == "edge":
-            return self._sampler.edge()
-        if operation == "watts":
-            return self._sampler.watts()
-        if operation == "cpu":
-            return time.process_time()
-        if operation == "begin":
-            self._sampler.clear()
-            return self._sampler.edge()
-        if operation == "end":
-            self._sampler.edge()
-            write_trace(Path(request["path"]), self._sampler.trace())
-            self._sampler.clear()
-            return None
-        channels = [c.model_dump(mode="json") for c in self._sampler.channels]
-        return {"channels": channels, "unavailable": self._sampler.unavailable}
-
-    def serve(self, connection: socket.socket) -> None:
-        """Answer one client until it hangs up."""
-        with connection:
-            requests = LineReader(connection.fileno())
-            while (line := requests.line()) is not None:
-                try:
-                    reply = {"value": self.answer(json.loads(line))}
-                except (OSError, BenchError) as error:
-                    reply = {"error": f"{type(error).__name__}: {error}"}
-                connection.sendall(json.dumps(reply).encode() + b"\n")
+    span: Span
+    energy: tuple[EnergyReading, ...]
+    total: EnergyTotal
+    seen: Utilization
+    invalid: str | None
 
 
 class MeterClient:
-    """The other end: what the supervisor and the trials hold."""
+    """A connection to the meter process."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = str(path)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(self.path)
+        try:
+            self._socket.connect(self.path)
+        except OSError:
+            self._socket.close()
+            raise
         self._replies = LineReader(self._socket.fileno())
 
-    def begin(self, trial: str) -> None:
-        """Forget earlier samples: a trial begins."""
-        self._ask(op="begin", trial=trial)
+    def begin(self, path: Path, **facts: Any) -> None:
+        """Record a trace file from here on, with facts to keep in it."""
+        self._ask(op="begin", path=str(path.absolute()), facts=facts)
 
-    def edge(self) -> int:
+    def end(self) -> None:
+        """End the recording: the file is there when this returns."""
+        self._ask(op="end")
+
+    def edge(self, *, aligned: bool = False) -> int:
         """Read all channels now; nanoseconds of the monotonic clock."""
-        return int(self._ask(op="edge"))
+        return int(self._ask(op="edge", aligned=aligned))
+
+    def open_window(self, *, aligned: bool = True) -> int:
+        """Begin a window at an edge; its start in nanoseconds."""
+        return int(self._ask(op="open_window", aligned=aligned))
+
+    def close_window(
+        self, start_ns: int, *, aligned: bool = True, own_cpu_s: float | None = None
+    ) -> Measured:
+        """End a window at an edge; `own_cpu_s` is what the work itself used."""
+        said = self._ask(
+            op="close_window", start_ns=start_ns, aligned=aligned, own_cpu_s=own_cpu_s
+        )
+        return Measured(
+            span=Span(name="window", start_ns=start_ns, end_ns=said["end_ns"]),
+            energy=tuple(EnergyReading.model_validate(r) for r in said["energy"]),
+            total=EnergyTotal.model_validate(said["total"]),
+            seen=Utilization.model_validate(said["seen"]),
+            invalid=said["invalid"],
+        )
 
     def watts(self) -> float | None:
         """Power of the moment in watts."""
         value: float | None = self._ask(op="watts")
         return value
 
-    def end(self, path: Path) -> None:
-        """Write the samples since `begin` as a trace file."""
-        self._ask(op="end", path=str(path.absolute()))
+    def unsteady(self, since_ns: int) -> list[str]:
+        """Why the machine has not settled in the last ten seconds, or since then."""
+        return list(self._ask(op="unsteady", since_ns=since_ns))
 
     def cpu_s(self) -> float:
         """Processor seconds that the meter has used."""
         return float(self._ask(op="cpu"))
+
+    def periods(self, duration_s: float) -> dict[str, float | None]:
+        """Seconds between changes of each source of joules, polled for a while."""
+        found: dict[str, float | None] = self._ask(op="periods", duration_s=duration_s)
+        return found
 
     def describe(self) -> tuple[tuple[Channel, ...], list[tuple[str, str, str]]]:
         """Channels, and (probe, reason, cure) of the meters that do not answer."""
@@ -126,58 +141,70 @@ class MeterClient:
 def start_meter(
     probes: Sequence[str], period_s: float = PERIOD_S
 ) -> Iterator[MeterClient]:
-    """A meter process for as long as the block runs."""
-    folder = Path(tempfile.mkdtemp(prefix="joulebench-"))  # private: mode 0700
-    path = folder / "meter"
-    command = [sys.executable, "-P", "-m", "harness.metering", "--socket", str(path)]
-    process = subprocess.Popen(
-        [*command, "--period", str(period_s), *probes],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is the supervisor's to handle
-    )
-    assert process.stdout is not None  # noqa: S101 (a PIPE was asked for)
-    try:
-        if LineReader(process.stdout.fileno()).line(START_TIMEOUT_S) != b"ready":
+    """The node's meter process for as long as the block runs: a new one, or attached.
+
+    Raises:
+        EvidenceError: Another user's meter process runs on this node.
+    """
+    with ExitStack() as stack:
+        client = _connect(stack, tuple(probes), period_s)
+        stack.callback(client.close)
+        yield client
+
+
+def _connect(stack: ExitStack, probes: tuple[str, ...], period_s: float) -> MeterClient:
+    """Start a meter process, or attach to the one that holds the node."""
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline_s:
+        folder = Path(tempfile.mkdtemp(prefix="joulebench-"))  # private: mode 0700
+        path = folder / "meter"
+        options = ["--socket", str(path), "--period", str(period_s), *probes]
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "harness.meter_process", *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is the supervisor's to handle
+        )
+        stack.callback(_leave, process, folder)
+        assert process.stdout is not None  # noqa: S101 (a PIPE was asked for)
+        answer = LineReader(process.stdout.fileno()).line(START_TIMEOUT_S)
+        if answer == b"ready":
+            return MeterClient(path)
+        if answer != b"busy":
             raise BenchError("the meter process did not start")
-        client = MeterClient(path)
-        try:
-            yield client
-        finally:
-            client.close()
-    finally:
-        process.communicate()  # closes its input and waits
-        shutil.rmtree(folder, ignore_errors=True)
+        if client := _attach(probes):
+            return client
+        time.sleep(RETRY_S)  # it is starting, or ending: try again
+    raise BenchError(
+        "the meter process of this node does not answer",
+        hint=f"end the process that holds {node.lock_path()}",
+    )
 
 
-def main() -> None:
-    """Serve until standard input ends."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--socket", required=True)
-    parser.add_argument("--period", type=float, default=PERIOD_S)
-    parser.add_argument("probes", nargs="*")
-    options = parser.parse_args()
-    events = os.dup(1)
-    os.dup2(2, 1)  # what vendor libraries print must not look like an answer
-    probes = [registry.create("probe", registry.PROBES, n) for n in options.probes]
-    sampler = Sampler(probes, period_s=options.period)
-    sampler.open()
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(options.socket)
-    listener.listen()
-    sampler.start()
-    service = MeterService(sampler)
-    threading.Thread(target=_accept, args=(listener, service), daemon=True).start()
-    os.write(events, b"ready\n")
-    sys.stdin.buffer.read()
-    sampler.close()
+def _attach(probes: tuple[str, ...]) -> MeterClient | None:
+    """A client of the process that holds the lock; None where it does not answer."""
+    holder = node.attachable(probes)
+    try:
+        client = MeterClient(holder.socket)
+    except OSError:
+        return None
+    try:
+        client.cpu_s()
+    except BenchError:
+        client.close()
+        return None
+    return client
 
 
-def _accept(listener: socket.socket, service: MeterService) -> None:
-    while True:
-        connection, _ = listener.accept()
-        threading.Thread(target=service.serve, args=(connection,), daemon=True).start()
-
-
-if __name__ == "__main__":
-    main()
+def _leave(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """End the meter process, or leave it to those who are attached to it."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+    try:
+        process.wait(LEAVE_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        # It ends, and tidies up, with its last client; a thread reaps it then.
+        threading.Thread(target=process.wait, daemon=True).start()
+        return
+    shutil.rmtree(folder, ignore_errors=True)

@@ -2,8 +2,9 @@
 
 import random
 
+from harness.jobs import Protocol
 from harness.matrix import Skipped, expand
-from harness.records import SCHEMA, Configuration, Noun, Phase, Protocol
+from harness.records import SCHEMA, Configuration, Noun, Phase
 from harness.suite import QualityFloor, Site, Suite
 
 

@@ -35,6 +35,10 @@ class Quantity(StrEnum):
     BYTES = "bytes"
     CELSIUS = "celsius"
     SECONDS = "seconds"
+    HERTZ = "hertz"
+    COUNT = "count"
+    FLAGS = "flags"
+    LIMIT_W = "limit_w"
 
 
 class Provenance(StrEnum):
@@ -59,6 +63,11 @@ class Channel(Noun):
         wraps_at_j: Range of a counter; None when it does not wrap.
         inside: Device whose perimeter contains this one, such as `package-0`.
         relative_error: Calibration error of the source as a ratio.
+        what: What a channel of state tells, such as `temperature` or `throttle`.
+        averaging_s: A gauge's value is the mean over so many seconds before it.
+        observed_ratio: Share of the time that a part-time sensor looks at.
+        ceiling_w: More than this is a fault of the source, not a reading.
+        read_every_s: A slow channel need not be read more often than this.
     """
 
     name: str
@@ -74,17 +83,12 @@ class Channel(Noun):
     inside: str | None = None
     shared: bool = False
     relative_error: float | None = None
+    what: str = ""
+    averaging_s: float = 0.0
+    observed_ratio: float = 1.0
+    ceiling_w: float | None = None
+    read_every_s: float | None = None
     note: str | None = None
-
-
-class Sample(Noun):
-    """One reading of a channel at an instant of the monotonic clock."""
-
-    time_ns: int
-    value: float
-
-
-Trace = dict[str, list[Sample]]
 
 
 class Span(Noun):
@@ -131,7 +135,17 @@ class Configuration(Noun):
 
 
 class EnergyReading(Noun):
-    """Energy of one domain of one device over one window."""
+    """Energy of one domain of one device over one window.
+
+    Attributes:
+        updates: Changes of the source's value that were seen inside the window.
+        coverage_ratio: Share of the window that the readings cover.
+        relative_bound_j: How far off the joules can be against another window of the
+            same source: edges, resolution, aliasing. It decides between configurations.
+        error_bound_j: The same with the source's calibration: against the truth.
+        gaps: Intervals of the window without a plausible reading.
+        reason: Why there are no joules, or what a better source failed at.
+    """
 
     domain: str
     device: str
@@ -143,11 +157,13 @@ class EnergyReading(Noun):
     update_period_s: float | None = None
     updates: int = 0
     coverage_ratio: float = 0.0
+    relative_bound_j: float | None = None
     error_bound_j: float | None = None
     inside: str | None = None
     shared: bool = False
     wraps: int = 0
     resets: int = 0
+    gaps: int = 0
     reason: str | None = None
 
 
@@ -161,11 +177,19 @@ class EnergyTotal(Noun):
     complete: bool
     error_bound_j: float | None
     modelled_ratio: float | None
+    relative_bound_j: float | None = None
     reason: str | None = None
 
 
 class WindowRecord(Noun):
-    """The measured window; times are seconds of the monotonic clock."""
+    """The measured window; times are seconds of the monotonic clock.
+
+    Attributes:
+        steady: The warm-up ended with steady steps, and the machine was settled.
+        work_s: From the first step to the end of the last; the rest of the window is
+            the wait for the meters' tick.
+        unsteady: What had not settled.
+    """
 
     start_s: float
     end_s: float
@@ -173,6 +197,8 @@ class WindowRecord(Noun):
     items: int
     steps: int
     steady: bool
+    work_s: float | None = None
+    unsteady: tuple[str, ...] = ()
 
 
 class Idle(Noun):
@@ -229,10 +255,28 @@ class Performance(Noun):
 
 
 class Utilization(Noun):
-    """How busy the machine was during the window, as ratios in [0, 1]."""
+    """How busy the machine was during the window, as ratios in [0, 1].
+
+    Attributes:
+        gpu_ratio: Share of the time in which a kernel ran, however small.
+        tensor_ratio: Share of the time in which tensor cores were active.
+        steal_ratio: Time that the hypervisor took from our cores, over all cores.
+        foreign_cpu_ratio: Time that neither the trial nor the meter used, over all.
+        cpu_pressure_ratio: Share of the time in which some task waited for a core.
+        memory_pressure_ratio: The same for memory.
+        throttle_ratios: Share of the time by each reason that slowed a device down.
+        foreign_processes: Processes on the GPUs before the trial began.
+    """
 
     cpu_ratio: float | None = None
     gpu_ratio: float | None = None
+    tensor_ratio: float | None = None
+    steal_ratio: float | None = None
+    foreign_cpu_ratio: float | None = None
+    cpu_pressure_ratio: float | None = None
+    memory_pressure_ratio: float | None = None
+    throttle_ratios: dict[str, float] = {}
+    foreign_processes: int | None = None
     memory_peak_bytes: int | None = None
 
 
@@ -249,10 +293,11 @@ class Carbon(Noun):
 
 
 class MeterCost(Noun):
-    """Processor seconds spent on measuring while the trial ran."""
+    """Processor seconds spent on measuring while the trial ran, and how long it ran."""
 
     cpu_s: float | None = None
     supervisor_cpu_s: float | None = None
+    duration_s: float | None = None
 
 
 class ModelFacts(Noun):
@@ -304,58 +349,6 @@ class TrialRecord(Noun):
     def to_json(self) -> str:
         """One line of JSON with the contract's names."""
         return self.model_dump_json(by_alias=True)
-
-
-class Outcome(Noun):
-    """What a worker hands back: times and answers, no joules.
-
-    Attributes:
-        spans: Edge-to-edge intervals: setup, idle_before, window, idle_after.
-        latencies_s: Duration of each step of the window.
-    """
-
-    trial: str
-    status: Literal["ok", "failed", "skipped"]
-    reason: str | None = None
-    spans: tuple[Span, ...] = ()
-    items: int = 0
-    steps: int = 0
-    steady: bool = False
-    latencies_s: tuple[float, ...] = ()
-    quality: Quality | None = None
-    model: ModelFacts | None = None
-    memory_peak_bytes: int | None = None
-    flop_per_item: float | None = None
-    doubts: tuple[Doubt, ...] = ()
-
-
-class Protocol(Noun):
-    """How a trial is run; all durations in seconds."""
-
-    rounds: int = 2
-    warmup_min_s: float = 0.5
-    warmup_max_s: float = 5.0
-    window_min_s: float = 3.0
-    idle_s: float = 1.0
-    timeout_s: float = 900.0
-
-
-class Job(Noun):
-    """Everything a worker needs for one trial.
-
-    Attributes:
-        folder: The run folder that logs and outcomes are written to.
-        meter: Socket of the meter process; None for a job that is not metered.
-        prepare_only: Fetch data and train the weights that trials will load.
-    """
-
-    trial: str
-    configuration: Configuration
-    protocol: Protocol
-    seed: int
-    folder: str
-    meter: str | None = None
-    prepare_only: bool = False
 
 
 class Factor(Noun):

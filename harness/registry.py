@@ -12,6 +12,9 @@ from harness.errors import UsageError
 PROBES: Mapping[str, str] = {
     "rapl": "harness.probes.rapl:RaplProbe",
     "nvml": "harness.probes.nvml:NvmlProbe",
+    "amdsmi": "harness.probes.amd:AmdProbe",
+    "apple": "harness.probes.apple:AppleProbe",
+    "tpu": "harness.probes.tpu:TpuProbe",
     "host": "harness.probes.host:HostProbe",
     "codecarbon": "harness.probes.codecarbon_model:CodeCarbonProbe",
 }

@@ -14,20 +14,19 @@ from harness import assembly, environment, registry
 from harness.carbon import intensity
 from harness.contracts import Card, Executor, Observer
 from harness.errors import UsageError
+from harness.jobs import Job, Raw
 from harness.metering import MeterClient, start_meter
 from harness.plan import Plan, PlannedTrial
 from harness.records import (
     Channel,
     Configuration,
     Factor,
-    Job,
     MeterCost,
-    Outcome,
     Phase,
     TrialRecord,
 )
 from harness.store import RunFolder
-from harness.traces import read_trace
+from harness.traces import read_recording
 
 WEIGHTS_PATH = "workloads.weights:weights_path"
 CACHE = "workloads.datasets:cache_dir"
@@ -142,36 +141,25 @@ def _trial(run: Run, planned: PlannedTrial) -> TrialRecord:
     run.executor.warm_up(preload)
     started_utc = datetime.now(UTC).isoformat(timespec="seconds")
     meter_s, supervisor_s = run.meter.cpu_s(), time.process_time()
-    run.meter.begin(planned.trial)
+    started_s = time.monotonic()
+    path = run.folder.trace_path(planned.trial)
+    run.meter.begin(path, trial=planned.trial, started_utc=started_utc)
     outcome = run.executor.run(_job(run, planned), preload, _relay(run))
+    run.meter.end()
     cost = MeterCost(
         cpu_s=run.meter.cpu_s() - meter_s,
         supervisor_cpu_s=time.process_time() - supervisor_s,
+        duration_s=time.monotonic() - started_s,
     )
-    path = run.folder.path / "traces" / f"{planned.trial}.parquet"
-    run.meter.end(path)
+    raw = Raw(outcome=outcome, meter=cost, started_utc=started_utc, factor=run.factor)
+    run.folder.write_raw(planned.trial, raw)
+    recording = read_recording(path)
     record = assembly.assemble(
-        planned,
-        outcome,
-        channels=run.channels,
-        trace=read_trace(path),
-        factor=run.factor,
-        pue=run.plan.site.pue,
-        protocol=run.plan.protocol,
-        meter=cost,
-        started_utc=started_utc,
+        planned, raw, run.plan, recording.channels, recording.trace
     )
-    _keep_outcome(run, outcome)
     run.folder.append(record)
     run.observer.trial_finished(record)
     return record
-
-
-def _keep_outcome(run: Run, outcome: Outcome) -> None:
-    """Keep the worker's times, so that every number can be derived again."""
-    run.folder.write(
-        f"outcomes/{outcome.trial}.json", outcome.model_dump_json(indent=None)
-    )
 
 
 def _job(run: Run, planned: PlannedTrial) -> Job:

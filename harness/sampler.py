@@ -1,27 +1,84 @@
-"""Reads every probe at a steady pace and whenever an edge is asked for."""
+"""Reads every probe at a steady pace, and whenever an edge is asked for.
 
+An edge may wait for the tick of the counters, which are then polled each millisecond.
+Memory is bounded: samples go to the recorders once a second, and only what an open
+window or the last minute needs is kept here.
+"""
+
+import random
 import threading
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import Protocol
+
+import numpy as np
 
 from harness.clock import Clock, SystemClock
 from harness.contracts import Probe
 from harness.errors import ProbeUnavailable
-from harness.records import Channel, Quantity, Sample, Trace
-from harness.units import seconds
+from harness.records import Channel, Provenance, Quantity
+from harness.series import Series, Times, Trace, Values
+from harness.units import NS_PER_S, seconds
 
-PERIOD_S = 0.1
-MOST_SAMPLES = 2_000_000
-"""A bound on memory: 32 MB a channel, over two days at 10 Hz."""
-RECENT = 11
-"""Samples that the power of the moment is taken over when a counter gives it."""
+JITTER = 0.2
+"""Readings are spread by this share of the period: a load of the same period would
+otherwise be read at the same phase each time."""
+FLUSH_S = 1.0
+KEEP_S = 60.0
+"""What is kept of the past when no window is open."""
+MOST_SAMPLES = 400_000
+"""A bound on memory: 6.4 MB a channel, eleven hours at 10 Hz; older readings are then
+thinned to every second one, which costs a counter nothing."""
+POLL_S = 0.001
+SLOWEST_TICK_S = 0.5
+QUICKEST_TICK_S = 0.005
+"""Counters between these periods are waited for; quicker ones need no wait, and slower
+ones would idle the machine."""
+MOST_PERIODS = 2.5
+LEARN_S = 1.0
+ENOUGH_CHANGES = 4
+
+
+class Recorder(Protocol):
+    """Keeps samples outside this process."""
+
+    def append(self, times_ns: Times, indexes: Times, values: Values) -> None:
+        """Take a batch: instants, indexes of channels and readings: [n] each."""
+        ...
+
+
+class Column:
+    """The readings of one channel that are kept."""
+
+    def __init__(self) -> None:
+        self.times_ns: array[int] = array("q")
+        self.values: array[float] = array("d")
+
+    def append(self, time_ns: int, value: float) -> None:
+        """Add the newest reading."""
+        self.times_ns.append(time_ns)
+        self.values.append(value)
+        if len(self.times_ns) > MOST_SAMPLES:
+            del self.times_ns[1 : MOST_SAMPLES // 2 : 2]
+            del self.values[1 : MOST_SAMPLES // 2 : 2]
+
+    def forget(self, before_ns: int) -> None:
+        """Drop readings older than an instant, but for the last one before it."""
+        keep = int(np.searchsorted(np.asarray(self.times_ns), before_ns)) - 1
+        if keep > 0:
+            del self.times_ns[:keep]
+            del self.values[:keep]
+
+    def series(self) -> Series:
+        """A copy of what is kept."""
+        return Series.of(self.times_ns, self.values)
 
 
 class Sampler:
     """Owns the open probes; a thread reads them every `period_s` seconds.
 
     Attributes:
-        channels: What the probes that answer report.
+        channels: What the probes that answer report, with learnt update periods.
         unavailable: (probe, reason, cure) of those that do not.
     """
 
@@ -29,39 +86,53 @@ class Sampler:
         self,
         probes: Sequence[Probe],
         clock: Clock | None = None,
-        period_s: float = PERIOD_S,
+        period_s: float = 0.1,
     ) -> None:
         self._probes = list(probes)
         self._clock = clock or SystemClock()
-        self._period_s = period_s
+        self.period_s = period_s
         self._lock = threading.Lock()
+        self._flushing = threading.Lock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
-        self._open: list[Probe] = []
-        self._times: dict[str, array[int]] = {}
-        self._values: dict[str, array[float]] = {}
+        self._open: list[tuple[Probe, frozenset[str]]] = []
+        self._columns: dict[str, Column] = {}
+        self._indexes: dict[str, int] = {}
+        self._due_ns: dict[str, int] = {}
+        self._pending: tuple[array[int], array[int], array[float]]
+        self._recorders: list[Recorder] = []
+        self._needed_from: list[int] = []
         self.channels: tuple[Channel, ...] = ()
         self.unavailable: list[tuple[str, str, str]] = []
 
-    def open(self) -> None:
-        """Open every probe; those that cannot be read are kept with their cure."""
+    def open(self, learn_s: float = 0.0) -> None:
+        """Open every probe; those that cannot be read are kept with their cure.
+
+        Args:
+            learn_s: For so long, at most, watch how often the counters really change.
+        """
         found: list[Channel] = []
         for probe in self._probes:
             try:
-                found += probe.open()
+                described = probe.open()
             except ProbeUnavailable as error:
                 self.unavailable.append((probe.name, error.message, error.hint))
             else:
-                self._open.append(probe)
+                found += described
+                self._open.append((probe, frozenset(c.name for c in described)))
         self.channels = tuple(found)
-        self.clear()
+        self._indexes = {c.name: index for index, c in enumerate(found)}
+        self._columns = {c.name: Column() for c in found}
+        self._pending = (array("q"), array("q"), array("d"))
+        if learn_s:
+            self._learn(learn_s)
 
     def close(self) -> None:
         """Stop the thread and close the probes."""
         self._ended.set()
         if self._thread:
             self._thread.join()
-        for probe in self._open:
+        for probe, _ in self._open:
             probe.close()
         self._open.clear()
 
@@ -70,61 +141,180 @@ class Sampler:
         self._thread = threading.Thread(target=self._loop, daemon=True)
         self._thread.start()
 
-    def clear(self) -> None:
-        """Forget all samples."""
-        with self._lock:
-            self._times = {channel.name: array("q") for channel in self.channels}
-            self._values = {channel.name: array("d") for channel in self.channels}
+    def edge(self, *, aligned: bool = False) -> int:
+        """Read every probe now; the instant of the reading in nanoseconds.
 
-    def edge(self) -> int:
-        """Read every probe now; the instant of the reading in nanoseconds."""
+        Args:
+            aligned: First wait until each energy counter has ticked, at most 2.5 of its
+                update periods, so that the edge lies on a tick (one device) or as near
+                to it as the others' phases allow.
+        """
+        if aligned:
+            self._await_ticks()
+        return self._read()
+
+    def record(self, recorder: Recorder) -> None:
+        """Hand all further samples to a recorder, too."""
+        self.flush()
+        with self._flushing:
+            self._recorders.append(recorder)
+
+    def release(self, recorder: Recorder) -> None:
+        """Hand over what is left and let the recorder go."""
+        self.flush()
+        with self._flushing:
+            self._recorders.remove(recorder)
+
+    def keep_from(self, time_ns: int) -> None:
+        """Keep the samples since this instant until `forget`."""
         with self._lock:
-            time_ns = self._clock.now_ns()
-            for probe in self._open:
-                for name, value in probe.read().items():
-                    if value is not None and len(self._times[name]) < MOST_SAMPLES:
-                        self._times[name].append(time_ns)
-                        self._values[name].append(value)
-            return time_ns
+            self._needed_from.append(time_ns)
+
+    def forget(self, time_ns: int) -> None:
+        """No longer keep the samples since this instant."""
+        with self._lock:
+            self._needed_from.remove(time_ns)
 
     def trace(self) -> Trace:
-        """All samples since the last `clear`."""
+        """The samples that are kept: the last minute, and those of open windows."""
         with self._lock:
-            return {
-                name: [
-                    Sample(time_ns=time_ns, value=value)
-                    for time_ns, value in zip(times, self._values[name], strict=True)
-                ]
-                for name, times in self._times.items()
+            return {name: column.series() for name, column in self._columns.items()}
+
+    def flush(self) -> None:
+        """Hand the new samples to the recorders and drop old ones."""
+        with self._flushing:
+            with self._lock:
+                batch = self._pending
+                self._pending = (array("q"), array("q"), array("d"))
+                newest_ns = batch[0][-1] if batch[0] else 0
+                oldest_ns = newest_ns - round(KEEP_S * NS_PER_S)
+                for column in self._columns.values() if newest_ns else ():
+                    column.forget(min([oldest_ns, *self._needed_from]))
+            if batch[0]:
+                times_ns, indexes = (np.asarray(part, np.int64) for part in batch[:2])
+                values = np.asarray(batch[2], np.float64)
+                for recorder in self._recorders:
+                    recorder.append(times_ns, indexes, values)
+
+    def _read(self, names: Collection[str] | None = None) -> int:
+        """Take one sample of the named channels, or of all that are due."""
+        with self._lock:
+            time_ns = self._clock.now_ns()
+            wanted = self._due(time_ns) if names is None else names
+            for probe, own in self._open:
+                asked = own.intersection(wanted)
+                for name, value in probe.read(asked).items() if asked else ():
+                    if value is not None and np.isfinite(value):
+                        self._keep(time_ns, name, value)
+            return time_ns
+
+    def _keep(self, time_ns: int, name: str, value: float) -> None:
+        self._columns[name].append(time_ns, value)
+        times, indexes, values = self._pending
+        times.append(time_ns)
+        indexes.append(self._indexes[name])
+        values.append(value)
+
+    def _due(self, time_ns: int) -> list[str]:
+        """Channels whose own pace allows another reading now."""
+        due = []
+        for channel in self.channels:
+            if time_ns >= self._due_ns.get(channel.name, 0):
+                due.append(channel.name)
+                if channel.read_every_s:
+                    pause_ns = round((channel.read_every_s - self.period_s / 2) * 1e9)
+                    self._due_ns[channel.name] = time_ns + pause_ns
+        return due
+
+    def _await_ticks(self) -> None:
+        """Poll the counters that tick slowly until each has changed once."""
+        waiting = {c.name: c.update_period_s or 0.0 for c in ticking(self.channels)}
+        if not waiting:
+            return
+        self._read(waiting)
+        started_ns = self._clock.now_ns()
+        before = {name: self._last(name) for name in waiting}
+        while waiting:
+            self._clock.sleep(POLL_S)
+            self._read(waiting)
+            waited_s = seconds(self._clock.now_ns() - started_ns)
+            waiting = {
+                name: period_s
+                for name, period_s in waiting.items()
+                if self._last(name) == before[name]
+                and waited_s < period_s * MOST_PERIODS
             }
 
-    def watts(self) -> float | None:
-        """Power of the moment over all energy channels; None when unknown."""
+    def _last(self, name: str) -> float | None:
         with self._lock:
-            powers = dict(self._power(c) for c in self.channels if _has_energy(c))
-        known = [power for power in powers.values() if power is not None]
-        return sum(known) if known else None
+            values = self._columns[name].values
+            return values[-1] if values else None
 
-    def _power(self, channel: Channel) -> tuple[tuple[str, str], float | None]:
-        """Latest power of a device; a gauge's last value or a counter's slope."""
-        identity = (channel.domain, channel.device)
-        times, values = self._times[channel.name], self._values[channel.name]
-        if channel.quantity is Quantity.POWER_W:
-            return identity, values[-1] if values else None
-        if len(times) < 2:
-            return identity, None
-        first = max(0, len(times) - RECENT)
-        span_s = seconds(times[-1] - times[first])
-        grown_j = values[-1] - values[first]
-        return identity, grown_j / span_s if span_s > 0 and grown_j >= 0 else None
+    def watch(
+        self, names: Collection[str], longest_s: float, changes: int | None = None
+    ) -> Trace:
+        """Poll channels each millisecond for some seconds; what was read meanwhile.
+
+        Args:
+            names: Channels.
+            longest_s: How long in seconds.
+            changes: Enough is seen when each has changed so often.
+        """
+        start_ns = now_ns = self._clock.now_ns()
+        seen = {name: (self._last(name), 0) for name in names}
+        while now_ns < start_ns + longest_s * NS_PER_S and names:
+            self._read(names)
+            for name, (value, times) in seen.items():
+                if (new := self._last(name)) != value:
+                    seen[name] = new, times + 1
+            if changes and all(times > changes for _, times in seen.values()):
+                break
+            self._clock.sleep(POLL_S)
+            now_ns = self._clock.now_ns()
+        trace = self.trace()
+        return {name: trace[name].cut(start_ns, now_ns) for name in names}
+
+    def _learn(self, longest_s: float) -> None:
+        """Replace nominal update periods of counters by those seen while polling."""
+        names = [channel.name for channel in _counters(self.channels)]
+        seen = self.watch(names, longest_s, ENOUGH_CHANGES)
+        self.channels = tuple(
+            _learnt(c, seen[c.name]) if c.name in seen else c for c in self.channels
+        )
 
     def _loop(self) -> None:
-        while not self._ended.wait(self._period_s):
-            self.edge()
+        chance = random.Random()  # noqa: S311 (spreads readings, keeps no secret)
+        flushed_ns = self._clock.now_ns()
+        while not self._ended.wait(
+            self.period_s * chance.uniform(1.0 - JITTER, 1.0 + JITTER)
+        ):
+            now_ns = self._read()
+            if now_ns - flushed_ns >= FLUSH_S * NS_PER_S:
+                self.flush()
+                flushed_ns = now_ns
 
 
-def _has_energy(channel: Channel) -> bool:
-    return (
-        channel.quantity in (Quantity.ENERGY_J, Quantity.POWER_W)
-        and channel.inside is None
-    )
+def _counters(channels: Iterable[Channel]) -> list[Channel]:
+    """Energy counters of instruments."""
+    return [
+        channel
+        for channel in channels
+        if channel.kind == "counter"
+        and channel.quantity is Quantity.ENERGY_J
+        and channel.provenance is Provenance.MEASURED
+    ]
+
+
+def ticking(channels: Iterable[Channel]) -> list[Channel]:
+    """Energy counters whose ticks an edge waits for."""
+    return [
+        channel
+        for channel in _counters(channels)
+        if QUICKEST_TICK_S <= (channel.update_period_s or 0.0) <= SLOWEST_TICK_S
+    ]
+
+
+def _learnt(channel: Channel, series: Series) -> Channel:
+    """The channel with the period that was seen, where at least three ticks were."""
+    seen_s = series.change_period_s() if len(series.changes) > 2 else None
+    return channel.model_copy(update={"update_period_s": seen_s}) if seen_s else channel

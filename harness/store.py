@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.errors import NothingMeasured, UsageError
+from harness.jobs import Raw
 from harness.records import SCHEMA, TrialRecord
 
 
@@ -71,6 +72,29 @@ class RunFolder:
             raise UsageError(
                 f"{self.path / name}: cannot be read: {error}",
                 hint="a run folder is made by `bench run SUITE`",
+            ) from error
+
+    def trace_path(self, trial: str) -> Path:
+        """Where the raw readings of a trial are kept."""
+        return self.path / "traces" / f"{trial}.parquet"
+
+    def write_raw(self, trial: str, raw: Raw) -> None:
+        """Keep what a trial's record is derived from."""
+        self.write(f"outcomes/{trial}.json", raw.model_dump_json())
+
+    def read_raw(self, trial: str) -> Raw:
+        """What a trial's record is derived from.
+
+        Raises:
+            UsageError: It is missing or is not of this form.
+        """
+        name = f"outcomes/{trial}.json"
+        try:
+            return Raw.model_validate_json(self.read(name))
+        except ValidationError as error:
+            raise UsageError(
+                f"{self.path / name}: {_first(error)}",
+                hint="runs of joulebench 0.1 kept too little to be derived again",
             ) from error
 
     def append(self, record: TrialRecord) -> None:

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from harness import registry
 from harness.errors import UsageError
-from harness.records import Noun, OptionValue, Protocol
+from harness.jobs import Protocol
+from harness.records import Noun, OptionValue
 from harness.suite_keys import AXES, suite_table
 from harness.yaml_source import (
     Source,

@@ -1,16 +1,21 @@
 """One trial: setup, idle, warm-up, the measured window, the quality of its answers."""
 
+import os
+import random
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.clock import Clock
-from harness.contracts import Backend, Meter, Setting, Skip, Workload
-from harness.records import Job, Outcome, Span
+from harness.contracts import Backend, EdgeMeter, Setting, Skip, Workload
+from harness.jobs import Job, Outcome
+from harness.records import Span
 from harness.units import seconds
 
 REPORT_PERIOD_S = 0.5
+ASK_PERIOD_S = 0.5
+SENSOR_PERIOD_S = 0.1
 STEADY_STEPS = 5
 STEADY_SPREAD = 0.10
 
@@ -24,22 +29,34 @@ class Bench:
 
     workload: Workload
     backend: Backend
-    meter: Meter
+    meter: EdgeMeter
     clock: Clock
     report: Report
     spans: list[Span] = field(default_factory=list)
 
-    def edge(self) -> int:
-        """Wait for the device, then read every meter; nanoseconds."""
-        self.backend.synchronise()
-        return self.meter.edge()
+    def span(
+        self, name: str, body: Callable[[], None], *, aligned: bool = False
+    ) -> float:
+        """Run the body between two edges, keep the interval.
 
-    def span(self, name: str, body: Callable[[], None]) -> None:
-        """Run the body between two edges and keep the interval."""
+        Args:
+            name: What the interval is.
+            body: The work; the device's queue is waited for on both sides.
+            aligned: Both edges wait for the counters' next tick.
+
+        Returns:
+            Duration of the body itself in seconds.
+        """
         self.report(name, 0.0)
-        start_ns = self.edge()
+        self.backend.synchronise()
+        start_ns = self.meter.edge(aligned=aligned)
+        begun_ns = self.clock.now_ns()
         body()
-        self.spans.append(Span(name=name, start_ns=start_ns, end_ns=self.edge()))
+        self.backend.synchronise()
+        ended_ns = self.clock.now_ns()
+        end_ns = self.meter.edge(aligned=aligned)
+        self.spans.append(Span(name=name, start_ns=start_ns, end_ns=end_ns))
+        return seconds(ended_ns - begun_ns)
 
 
 @dataclass
@@ -64,13 +81,16 @@ def run_trial(
             trial=job.trial, status="skipped", reason=skip.reason, spans=spans
         ), {}
     idle_s = job.protocol.idle_s
-    bench.span("idle_before", lambda: bench.clock.sleep(idle_s))
-    steady = _warm_up(bench, job)
+    bench.span("idle_before", lambda: bench.clock.sleep(idle_s), aligned=True)
+    steady, unsteady = _warm_up(bench, job)
+    bench.clock.sleep(_phase_s(job))
     work = Work()
-    bench.span("window", lambda: _work(bench, job, work))
+    cpu_s = _cpu_s()
+    work_s = bench.span("window", lambda: _work(bench, job, work), aligned=True)
+    cpu_s = _cpu_s() - cpu_s
     answers: list[tuple[Any, Mapping[str, Any]]] = []
     bench.span("evaluate", lambda: answers.append(workload.evaluate()))
-    bench.span("idle_after", lambda: bench.clock.sleep(idle_s))
+    bench.span("idle_after", lambda: bench.clock.sleep(idle_s), aligned=True)
     quality, arrays = answers[0]
     outcome = Outcome(
         trial=job.trial,
@@ -83,16 +103,40 @@ def run_trial(
         quality=quality,
         model=workload.facts(),
         memory_peak_bytes=bench.backend.memory_peak_bytes(),
+        work_s=work_s,
+        cpu_s=cpu_s,
+        unsteady=tuple(unsteady),
         doubts=tuple(workload.doubts()),
     )
     return outcome, arrays
 
 
-def _warm_up(bench: Bench, job: Job) -> bool:
-    """Repeat steps until their durations settle; False when the cap was hit."""
+def _phase_s(job: Job) -> float:
+    """A delay of up to one update period of slow sensors, different in each trial.
+
+    A loop whose period divides the sensor's would otherwise be read at one phase of it
+    in every round (SC'24, arXiv 2312.02741).
+    """
+    chance = random.Random(job.trial)  # noqa: S311 (spreads phases, keeps no secret)
+    return chance.uniform(0.0, SENSOR_PERIOD_S)
+
+
+def _cpu_s() -> float:
+    """Processor seconds of this process, its threads and its ended children."""
+    return sum(os.times()[:4])
+
+
+def _warm_up(bench: Bench, job: Job) -> tuple[bool, list[str]]:
+    """Repeat steps until they and the machine settle, up to a cap.
+
+    Returns:
+        Whether it settled, and what the meters said had not.
+    """
     bench.report("warm-up", 0.0)
     durations_s: list[float] = []
     started_ns = bench.clock.now_ns()
+    asked_s = 0.0
+    unsteady: list[str] = []
     while True:
         before_ns = bench.clock.now_ns()
         bench.workload.warm()
@@ -100,10 +144,14 @@ def _warm_up(bench: Bench, job: Job) -> bool:
         now_ns = bench.clock.now_ns()
         durations_s.append(seconds(now_ns - before_ns))
         elapsed_s = seconds(now_ns - started_ns)
-        if elapsed_s >= job.protocol.warmup_min_s and is_steady(durations_s):
-            return True
+        settled = is_steady(durations_s)
+        if elapsed_s >= max(job.protocol.warmup_min_s, asked_s) and settled:
+            unsteady = bench.meter.unsteady(started_ns)
+            if not unsteady:
+                return True, []
+            asked_s = elapsed_s + ASK_PERIOD_S
         if elapsed_s >= job.protocol.warmup_max_s:
-            return False
+            return False, unsteady
 
 
 def is_steady(durations_s: list[float]) -> bool:

@@ -22,9 +22,9 @@ from harness import registry
 from harness.clock import SystemClock
 from harness.contracts import Setting
 from harness.errors import BenchError
+from harness.jobs import Job, Outcome
 from harness.lines import LineReader
 from harness.metering import MeterClient
-from harness.records import Job, Outcome
 from harness.trial import Bench, run_trial
 
 CACHE = "workloads.datasets:cache_dir"
@@ -34,9 +34,15 @@ SAVE_ARRAYS = "numpy:savez_compressed"
 class NoMeter:
     """Edges without readings, for jobs whose joules nobody asks for."""
 
-    def edge(self) -> int:
+    def edge(self, *, aligned: bool = False) -> int:
         """Now, in nanoseconds of the monotonic clock."""
+        del aligned
         return SystemClock().now_ns()
+
+    def unsteady(self, since_ns: int) -> list[str]:
+        """Nothing that is not read can be seen to move."""
+        del since_ns
+        return []
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
 """Fakes that behave like the real thing: a clock, a scripted meter, a GPU library."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Literal
 
-from harness.records import Channel, Provenance, Quantity, Sample, Span
+from harness.records import Channel, Provenance, Quantity, Span
+from harness.series import Series
 
 
 class FakeClock:
@@ -50,9 +51,9 @@ def channel(  # noqa: PLR0913 (a test names what it cares about)
     )
 
 
-def samples(*points: tuple[float, float]) -> list[Sample]:
+def samples(*points: tuple[float, float]) -> Series:
     """Samples from (seconds, value)."""
-    return [Sample(time_ns=round(t * 1e9), value=v) for t, v in points]
+    return Series.of([round(t * 1e9) for t, _ in points], [v for _, v in points])
 
 
 def span(start_s: float, end_s: float) -> Span:
@@ -73,7 +74,9 @@ class ScriptedProbe:
         self.is_open = True
         return (self.described,)
 
-    def read(self) -> Mapping[str, float | None]:
+    def read(self, names: Collection[str] | None = None) -> Mapping[str, float | None]:
+        if names is not None and self.described.name not in names:
+            return {}
         return {self.described.name: self.value()}
 
     def close(self) -> None:

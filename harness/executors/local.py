@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.contracts import OnEvent
+from harness.jobs import Job, Outcome
 from harness.lines import LineReader
-from harness.records import Job, Outcome
 
 IMPORT_TIMEOUT_S = 300.0
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from harness.contracts import Executor
-from harness.records import Configuration, Job, Phase, Protocol
+from harness.jobs import Job, Protocol
+from harness.records import Configuration, Phase
 from harness.registry import EXECUTORS, create
 
 

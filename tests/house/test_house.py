@@ -16,11 +16,11 @@ UNITLESS_NUMBERS = {
     "batch_size", "tier", "schema_", "round", "seed", "items", "steps", "n", "updates",
     "wraps", "resets", "accuracy", "constant_baseline", "skill", "parameters", "rounds",
     "quantised_layers", "p50", "p90", "p99", "year", "value", "low", "high", "pue",
-    "relative_error", "options", "flop_per_item",
+    "relative_error", "options", "flop_per_item", "gaps", "foreign_processes",
 }  # fmt: skip
 UNITS = (
     "_s", "_ns", "_j", "_w", "_ratio", "_bytes", "_g", "_g_per_kwh", "_per_s", "_c",
-    "_kwh", "_per_j",
+    "_kwh", "_per_j", "_ratios",
 )  # fmt: skip
 
 

@@ -1,21 +1,53 @@
-"""Samples, traces and the meter process."""
+"""Samples, ticks, traces, and the meter process of a node."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from harness.errors import BenchError
-from harness.metering import start_meter
-from harness.sampler import Sampler
-from harness.traces import read_trace, write_trace
+from harness import node
+from harness.errors import BenchError, EvidenceError
+from harness.meter import Meter
+from harness.metering import MeterClient, start_meter
+from harness.records import Channel
+from harness.sampler import KEEP_S, Sampler
+from harness.series import Series
+from harness.traces import Recording, Spool, read_recording, write_recording
 from tests.fakes import FakeClock, ScriptedProbe, channel, samples
+
+PROBES = ["host", "codecarbon"]
+
+
+class Kept:
+    """A recorder that remembers."""
+
+    def __init__(self) -> None:
+        self.times_ns: list[int] = []
+
+    def append(self, times_ns, indexes, values) -> None:  # type: ignore[no-untyped-def]
+        self.times_ns += times_ns.tolist()
+
+
+def sampler_of(clock: FakeClock, described: Channel | None = None) -> Sampler:
+    """A sampler of one counter of 50 W that ticks with its period."""
+    made = described or channel()
+    period_ns = round((made.update_period_s or 1e-9) * 1e9)
+
+    def value() -> float:
+        return clock.time_ns // period_ns * period_ns / 1e9 * 50
+
+    sampler = Sampler([ScriptedProbe(made, value)], clock)
+    sampler.open()
+    return sampler
 
 
 def test_an_edge_reads_every_probe_at_one_instant() -> None:
     clock = FakeClock()
-    probe = ScriptedProbe(channel(), lambda: clock.time_ns / 1e9 * 50)
-    sampler = Sampler([probe], clock)
-    sampler.open()
+    sampler = sampler_of(clock)
 
     clock.advance(2.0)
     time_ns = sampler.edge()
@@ -24,28 +56,109 @@ def test_an_edge_reads_every_probe_at_one_instant() -> None:
     assert time_ns == 2_000_000_000
 
 
-def test_a_failed_read_leaves_no_sample() -> None:
-    sampler = Sampler([ScriptedProbe(channel(), lambda: None)], FakeClock())
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+def test_a_failed_read_leaves_no_sample(value: float | None) -> None:
+    sampler = Sampler([ScriptedProbe(channel(), lambda: value)], FakeClock())
     sampler.open()
 
     sampler.edge()
 
-    assert sampler.trace() == {"meter/energy_j": []}
+    assert sampler.trace() == {"meter/energy_j": samples()}
 
 
-def test_watts_of_a_counter_are_its_slope() -> None:
+def test_an_aligned_edge_waits_for_the_tick() -> None:
+    clock = FakeClock(now_ns=1_030_000_000)
+    sampler = sampler_of(clock, channel(period_s=0.1))
+
+    time_ns = sampler.edge(aligned=True)
+
+    assert 1_100_000_000 <= time_ns <= 1_102_000_000
+
+
+def test_an_aligned_edge_does_not_wait_for_ever() -> None:
     clock = FakeClock()
-    sampler = Sampler(
-        [ScriptedProbe(channel(), lambda: clock.time_ns / 1e9 * 50)], clock
-    )
+    frozen = ScriptedProbe(channel(period_s=0.1), lambda: 7.0)
+    sampler = Sampler([frozen], clock)
     sampler.open()
-    assert sampler.watts() is None
 
-    for _ in range(3):
+    time_ns = sampler.edge(aligned=True)
+
+    assert 0.2e9 <= time_ns <= 0.3e9
+
+
+@pytest.mark.parametrize("period_s", [0.001, 2.0, None])
+def test_quick_and_very_slow_counters_are_not_waited_for(
+    period_s: float | None,
+) -> None:
+    clock = FakeClock(now_ns=500_000)
+    sampler = sampler_of(clock, channel(period_s=period_s))
+
+    assert sampler.edge(aligned=True) == 500_000
+
+
+def test_the_update_period_is_learnt_from_the_counter() -> None:
+    clock = FakeClock()
+
+    def value() -> float:
+        return clock.time_ns // 20_000_000
+
+    sampler = Sampler([ScriptedProbe(channel(period_s=0.1), value)], clock)
+    sampler.open(learn_s=0.35)
+
+    assert sampler.channels[0].update_period_s == pytest.approx(0.02, abs=0.002)
+
+
+def test_a_slow_channel_is_read_at_its_own_pace() -> None:
+    clock = FakeClock()
+    slow = channel("slow").model_copy(update={"read_every_s": 1.0})
+    sampler = sampler_of(clock, slow)
+
+    for _ in range(31):
         sampler.edge()
         clock.advance(0.1)
 
-    assert sampler.watts() == pytest.approx(50)
+    assert len(sampler.trace()["slow"]) == 4
+
+
+def test_recorders_get_every_sample_once_and_memory_is_bounded() -> None:
+    clock = FakeClock()
+    sampler = sampler_of(clock)
+    kept = Kept()
+    sampler.edge()
+    sampler.record(kept)
+
+    expected = []
+    for _ in range(1000):
+        clock.advance(0.5)
+        expected.append(sampler.edge())
+        sampler.flush()
+    sampler.release(kept)
+    clock.advance(0.5)
+    sampler.edge()
+
+    held = sampler.trace()["meter/energy_j"]
+    assert kept.times_ns == expected
+    assert len(held) <= 2 * KEEP_S + 3
+
+
+def test_an_open_window_keeps_its_samples() -> None:
+    clock = FakeClock()
+    sampler = sampler_of(clock)
+    start_ns = sampler.edge()
+    sampler.keep_from(start_ns)
+
+    for _ in range(300):
+        clock.advance(1.0)
+        sampler.edge()
+        sampler.flush()
+    held = len(sampler.trace()["meter/energy_j"])
+    sampler.forget(start_ns)
+    clock.advance(1.0)
+    sampler.edge()
+    sampler.flush()
+
+    assert held == 301
+    assert len(sampler.trace()["meter/energy_j"]) < 70
 
 
 def test_closing_the_sampler_closes_its_probes() -> None:
@@ -58,13 +171,40 @@ def test_closing_the_sampler_closes_its_probes() -> None:
     assert not probe.is_open
 
 
+def recording() -> Recording:
+    return Recording(
+        channels=(channel("a"), channel("b")),
+        trace={"a": samples((0, 1.5), (1, 2.5)), "b": samples((0.5, 7))},
+        clocks=((10, 1), (20, 11)),
+        facts={"machine": "a test"},
+    )
+
+
 def test_a_trace_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    trace = {"a": samples((0, 1.5), (1, 2.5)), "b": samples((0.5, 7))}
+    write_recording(tmp_path / "t.parquet", recording())
 
-    write_trace(tmp_path / "t.parquet", trace)
-
-    assert read_trace(tmp_path / "t.parquet") == trace
+    assert read_recording(tmp_path / "t.parquet") == recording()
     assert [p.name for p in tmp_path.iterdir()] == ["t.parquet"]
+
+
+@pytest.mark.parametrize("torn_bytes", [0, 1, 100])
+def test_a_killed_recording_is_readable_up_to_its_last_batch(
+    tmp_path: Path, torn_bytes: int
+) -> None:
+    spool = Spool(tmp_path / "t.parquet", (channel("a"),), {})
+    for second in range(3):
+        part = samples((second, second + 0.5))
+        spool.append(part.times_ns, part.times_ns * 0, part.values)
+    (left,) = tmp_path.iterdir()
+    content = left.read_bytes()
+    spool.finish(())
+    (tmp_path / "t.parquet").unlink()
+    left.write_bytes(content[: len(content) - torn_bytes])
+
+    trace = read_recording(tmp_path / "t.parquet").trace["a"]
+
+    whole = Series.of([0, 10**9, 2 * 10**9], [0.5, 1.5, 2.5])
+    assert trace == (whole if not torn_bytes else whole.cut(0, 10**9))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 and nothing else"])
@@ -76,21 +216,24 @@ def test_a_broken_trace_is_said_with_its_path(
         path.write_bytes(content)
 
     with pytest.raises(BenchError, match=r"t\.parquet"):
-        read_trace(path)
+        read_recording(path)
 
 
 def test_the_meter_process_answers_and_writes_the_trace(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     with start_meter(["host", "rapl"], period_s=0.05) as meter:
         channels, unavailable = meter.describe()
-        meter.begin("t")
+        meter.begin(path, trial="t")
         first, last = meter.edge(), meter.edge()
-        meter.end(path)
+        meter.end()
         cpu_s = meter.cpu_s()
 
-    trace = read_trace(path)
+    kept = read_recording(path)
     assert last > first
-    assert {first, last} <= {s.time_ns for s in trace["host/cpu_total_s"]}
+    assert {first, last} <= set(kept.trace["host/cpu_total_s"].times_ns.tolist())
+    assert kept.channels == channels
+    assert (kept.facts or {})["trial"] == "t"
+    assert kept.clocks[0][1] <= first <= last <= kept.clocks[1][1]
     assert {c.name for c in channels} >= {"host/cpu_busy_s"}
     assert all(reason for _, reason, _ in unavailable)
     assert cpu_s > 0
@@ -98,8 +241,98 @@ def test_the_meter_process_answers_and_writes_the_trace(tmp_path: Path) -> None:
 
 def test_a_meter_that_cannot_write_says_so_and_goes_on(tmp_path: Path) -> None:
     with start_meter(["host"]) as meter:
-        meter.begin("t")
         with pytest.raises(BenchError, match="meter process failed"):
-            meter.end(tmp_path / "no" / "such" / "folder" / "t.parquet")
+            meter.begin(tmp_path / "no" / "such" / "folder" / "t.parquet")
 
         assert meter.edge() > 0
+
+
+def test_a_second_meter_of_the_node_attaches() -> None:
+    with Meter(probes=PROBES) as first, Meter(probes=PROBES) as second:
+        with first.window("a") as one, second.window("a") as two:
+            time.sleep(0.05)
+        paths = {first.meter_path, second.meter_path}
+
+    assert len(paths) == 1
+    assert one.reading.node == two.reading.node
+
+
+def test_the_meter_outlives_the_one_that_started_it_while_it_is_used() -> None:
+    with start_meter(PROBES) as owner:
+        guest = MeterClient(owner.path)
+        guest.edge()
+
+    assert guest.edge() > 0
+    guest.close()
+    with start_meter(PROBES) as again:
+        assert again.edge() > 0
+
+
+def test_other_meters_than_those_that_run_are_refused() -> None:
+    with start_meter(["host"]):
+        with pytest.raises(EvidenceError, match="metering this node already"):
+            with start_meter(PROBES):
+                pass
+
+
+def test_the_lock_of_a_meter_that_was_killed_is_free_again() -> None:
+    with start_meter(["host"]) as meter:
+        os.kill(node.attachable(("host",)).pid, signal.SIGKILL)
+        with pytest.raises(BenchError, match="has gone"):
+            meter.edge()
+
+    with start_meter(["host"]) as meter:
+        assert meter.edge() > 0
+
+
+def test_the_public_meter_reads_windows_and_the_whole() -> None:
+    with Meter(probes=PROBES) as meter:
+        for number in range(3):
+            with meter.window("epoch") as window:
+                time.sleep(0.11)
+            assert window.reading.duration_s >= 0.11, number
+
+    inner_j = [reading.energy_j for reading in meter.windows["epoch"]]
+    assert len(inner_j) == 3
+    assert meter.reading.energy_j is not None
+    assert meter.reading.energy_j >= sum(j or 0.0 for j in inner_j)
+    assert meter.reading.doubts
+
+
+def test_each_call_of_a_decorated_function_is_measured() -> None:
+    meter = Meter(probes=PROBES)
+
+    @meter
+    def work() -> str:
+        time.sleep(0.06)
+        return "done"
+
+    assert work() == "done"
+    assert meter.reading.energy_j is not None
+    assert meter.reading.duration_s >= 0.06
+
+
+def test_a_reading_before_its_end_is_an_error_not_a_number() -> None:
+    with Meter(probes=PROBES) as meter:
+        with meter.window("w") as window:
+            with pytest.raises(BenchError, match="has not ended"):
+                _ = window.reading
+        with pytest.raises(BenchError, match="has not ended"):
+            _ = meter.reading
+
+    with pytest.raises(BenchError, match="not running"), meter.window("late"):
+        pass
+
+
+def test_the_public_meter_loads_neither_torch_nor_pandas() -> None:
+    code = (
+        "import sys; from harness import Meter\n"
+        "heavy = {'torch', 'pandas', 'pyarrow', 'codecarbon'} & set(sys.modules)\n"
+        "sys.exit(', '.join(heavy) or None)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr

@@ -1,17 +1,14 @@
 """Meters read what is there and say why where nothing is."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
 
 from harness.errors import ProbeUnavailable
-from harness.probes.codecarbon_model import CPU_NAME, RAM_NAME, CodeCarbonProbe
-from harness.probes.host import BUSY, TOTAL, HostProbe
 from harness.probes.nvml import NvmlProbe
 from harness.probes.rapl import RaplProbe
-from tests.fakes import FakeClock, FakeNvml
+from tests.fakes import FakeNvml
 
 
 def zone(
@@ -153,40 +150,3 @@ def test_a_device_list_that_fits_nothing_is_an_error(visible: str) -> None:
 def test_no_driver_is_a_reason() -> None:
     with pytest.raises(ProbeUnavailable, match="does not answer"):
         NvmlProbe(FakeNvml(without=["init"])).open()
-
-
-def test_the_host_counts_busy_time_within_total_time() -> None:
-    probe = HostProbe()
-    probe.open()
-    before = probe.read()
-    until = time.monotonic() + 0.1
-    while time.monotonic() < until:
-        pass
-    after = probe.read()
-
-    busy = (after[BUSY] or 0) - (before[BUSY] or 0)
-    total = (after[TOTAL] or 0) - (before[TOTAL] or 0)
-    assert 0 < busy <= total + 0.011
-
-
-def test_codecarbons_watts_are_marked_as_a_model_and_kept_apart() -> None:
-    probe = CodeCarbonProbe()
-
-    cpu, ram = probe.open()
-
-    assert (cpu.provenance, cpu.tier, cpu.domain) == ("modelled", "D", "cpu")
-    assert (ram.provenance, ram.tier, ram.domain) == ("modelled", "E", "dram")
-    assert "load model" in (cpu.note or "")
-    assert (probe.read()[CPU_NAME] or 0) > 0
-    assert (probe.read()[RAM_NAME] or 0) > 0
-
-
-def test_a_load_over_no_time_repeats_the_last_one() -> None:
-    clock = FakeClock()
-    probe = CodeCarbonProbe(clock)
-    probe.open()
-
-    first = probe.read()
-    clock.advance(0.01)
-
-    assert probe.read() is first

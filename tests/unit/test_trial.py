@@ -5,16 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.contracts import Setting, Skip
-from harness.records import (
-    Configuration,
-    Doubt,
-    Job,
-    ModelFacts,
-    Outcome,
-    Phase,
-    Protocol,
-    Quality,
-)
+from harness.jobs import Job, Outcome, Protocol
+from harness.records import Configuration, Doubt, ModelFacts, Phase, Quality
 from harness.trial import Bench, is_steady, run_trial
 
 STEP_S = 0.1
@@ -56,8 +48,11 @@ class StepMeter:
     def __init__(self, clock: StepClock) -> None:
         self.clock = clock
 
-    def edge(self) -> int:
+    def edge(self, *, aligned: bool = False) -> int:
         return self.clock.now_ns()
+
+    def unsteady(self, since_ns: int) -> list[str]:
+        return []
 
 
 class StepWorkload:

@@ -1,0 +1,232 @@
+"""`bench measure`: joules of any commands, side by side."""
+
+import json
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from harness import measuring
+from harness.carbon import emissions, intensity
+from harness.commands.console import err, out, print_json, table
+from harness.errors import UsageError
+from harness.measuring import Comparison, Estimate, Measurement
+from harness.meter import Reading
+from harness.records import EnergyReading, Factor
+
+STDERR = 2
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """What `bench measure` was asked for.
+
+    Attributes:
+        items: Items that one run of a command works on.
+        show_output: Show the commands' output although they are repeated.
+    """
+
+    repeat: int = 1
+    warmup: int = 0
+    items: int | None = None
+    place: str | None = None
+    as_json: bool = False
+    show_output: bool = False
+    export_json: Path | None = None
+    export_markdown: Path | None = None
+
+
+def measure(words: Sequence[str], options: MeasureOptions) -> int:
+    """Run commands under all meters; their own exit code is passed on."""
+    commands = measuring.split(words)
+    factor = intensity(options.place) if options.place else None
+    _check_targets(options)
+    repeats = options.repeat > 1 or len(commands) > 1
+    shown = options.show_output or not repeats
+    discarded = STDERR if shown and options.as_json else subprocess.DEVNULL
+    measurements = measuring.measure(
+        commands,
+        repeat=options.repeat,
+        warmup=options.warmup,
+        output=None if shown and not options.as_json else discarded,
+        on_run=_progress(options.repeat) if repeats else None,
+    )
+    plain = _plain(measurements, factor, options.items)
+    if options.export_json:
+        options.export_json.write_text(json.dumps(plain, indent=1) + "\n")
+    if options.export_markdown:
+        text = "\n".join(_markdown(measurements, options.items)) + "\n"
+        options.export_markdown.write_text(text, encoding="utf-8")
+    if options.as_json:
+        print_json(plain)
+    else:
+        _show(measurements, factor, options.items)
+    return next((m.exit_code for m in measurements if m.exit_code), 0)
+
+
+def _check_targets(options: MeasureOptions) -> None:
+    """Refuse a target that cannot be written before anything is measured."""
+    for target in (options.export_json, options.export_markdown):
+        if target is not None and not target.parent.is_dir():
+            raise UsageError(
+                f"{target}: there is no folder {target.parent}",
+                hint=f"mkdir {target.parent}",
+            )
+
+
+def _progress(repeat: int) -> Callable[[tuple[str, ...], int], None]:
+    console = err()
+
+    def on_run(command: tuple[str, ...], number: int) -> None:
+        if console.is_terminal:
+            console.print(
+                f"round {number + 1}/{repeat}: {_name(command)}",
+                markup=False,
+                highlight=False,
+            )
+
+    return on_run
+
+
+def _plain(
+    measurements: Sequence[Measurement], factor: Factor | None, items: int | None
+) -> dict[str, Any]:
+    """The contract's object for one command; several stand in a list beside it."""
+    found = [measuring.to_dict(m, factor, items) for m in measurements]
+    if len(found) == 1:
+        return found[0]
+    compared = [
+        {"command": list(c.command), "ratio": vars(c.ratio), "verdict": c.verdict}
+        for c in measuring.compare(measurements)
+    ]
+    return {"commands": found, "comparison": compared}
+
+
+def _show(
+    measurements: Sequence[Measurement], factor: Factor | None, items: int | None
+) -> None:
+    for measurement in measurements:
+        _show_one(measurement, factor, items, named=len(measurements) > 1)
+    if len(measurements) > 1:
+        for line in _verdicts(measurements):
+            out().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _show_one(
+    measurement: Measurement, factor: Factor | None, items: int | None, *, named: bool
+) -> None:
+    reading = measurement.typical
+    if named:
+        out().print(f"[bold]{escape(_name(measurement.command))}[/bold]")
+    shown = table("domain", "energy", "how", "source")
+    for row in reading.energy:
+        shown.add_row(
+            escape(f"{row.domain} {row.device}"),
+            escape(_joules(row)),
+            f"{row.provenance}, tier {row.tier or '-'}",
+            escape(row.source),
+        )
+    out().print(shown)
+    for line in _sentences(measurement, factor, items):
+        out().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _joules(row: EnergyReading) -> str:
+    if row.energy_j is None:
+        return f"not measured: {row.reason}"
+    bound = "" if row.error_bound_j is None else f" ± {row.error_bound_j:.2g}"
+    return f"{row.energy_j:.4g}{bound} J"
+
+
+def _sentences(
+    measurement: Measurement, factor: Factor | None, items: int | None
+) -> list[str]:
+    """The result in words."""
+    reading = measurement.typical
+    runs = len(measurement.runs)
+    of = f" (geometric mean of {runs} runs)" if runs > 1 else ""
+    lines = [
+        f"time: {_spread(measurement.duration_s, 's')}{of}",
+        f"exit code: {measurement.exit_code}",
+        _total(measurement, reading),
+    ]
+    joules = measurement.energy_j.value
+    if joules is not None and items:
+        lines.append(f"per item: {joules / items:.4g} J over {items} items")
+    carbon = emissions(joules, factor, 1.0)
+    if carbon.co2e_g is not None:
+        where = f"{carbon.place}, {carbon.year}"
+        lines.append(f"carbon: {carbon.co2e_g:.3g} g CO2e ({where}, assumed)")
+    return lines + [f"doubt: {d.message}; {d.remedy}" for d in reading.doubts]
+
+
+def _total(measurement: Measurement, reading: Reading) -> str:
+    if measurement.energy_j.value is None:
+        return f"total: not measured: {reading.invalid or reading.total.reason}"
+    within = " + ".join(reading.total.perimeter)
+    joules = _spread(measurement.energy_j, "J")
+    if len(measurement.runs) == 1 and reading.total.error_bound_j is not None:
+        joules = (
+            f"{measurement.energy_j.value:.4g} ± {reading.total.error_bound_j:.2g} J"
+        )
+    return f"total: {joules} ({reading.total.provenance}; {within})"
+
+
+def _spread(estimate: Estimate, unit: str) -> str:
+    if estimate.value is None:
+        return "not measured"
+    text = f"{estimate.value:.4g} {unit}"
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text} [{estimate.low:.4g} ... {estimate.high:.4g}]"
+
+
+def _verdicts(measurements: Sequence[Measurement]) -> list[str]:
+    first = _name(measurements[0].command)
+    return [_verdict(first, c) for c in measuring.compare(measurements)]
+
+
+def _verdict(first: str, comparison: Comparison) -> str:
+    name, ratio = _name(comparison.command), comparison.ratio
+    if ratio.value is None:
+        return f"{name}: joules are missing, so that nothing can be compared"
+    against = f"{_spread(ratio, 'times')} the joules of {first}"
+    if comparison.verdict == "inconclusive":
+        why = "fewer than three rounds" if ratio.low is None else "1 lies inside"
+        return f"{name}: {against}: no difference is shown ({why}; --repeat)"
+    return f"{name}: {against}"
+
+
+def _markdown(measurements: Sequence[Measurement], items: int | None) -> list[str]:
+    """One row a command."""
+    lines = [
+        "| command | runs | energy (J) | 95 % interval | J / item | time (s) | how |",
+        "|---|--:|--:|---|--:|--:|---|",
+    ]
+    for measurement in measurements:
+        joules, total = measurement.energy_j, measurement.typical.total
+        known = joules.value is not None
+        interval = f"{joules.low:.4g} ... {joules.high:.4g}" if joules.low else "-"
+        item = f"{(joules.value or 0.0) / items:.4g}" if known and items else "-"
+        cells = (
+            f"`{_name(measurement.command)}`".replace("|", "\\|"),
+            str(len(measurement.runs)),
+            f"{joules.value:.4g}" if known else f"not measured: {total.reason}",
+            interval,
+            item,
+            f"{measurement.duration_s.value:.4g}",
+            f"{total.provenance}, tier {total.tier}" if known else "-",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    if len(measurements) > 1:
+        lines += ["", *_verdicts(measurements)]
+    return lines
+
+
+def _name(command: Sequence[str]) -> str:
+    """The command on one line, cut where it gets long."""
+    text = "".join(c if c.isprintable() else " " for c in " ".join(command))
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,101 @@
+"""Joules of a window from power readings, by the trapezoid rule.
+
+A reading tells the power of a while ago: of half an update period, and of half the time
+that the source averages over. Readings are set back by that age before they are
+integrated, so that a step of the power falls where it happened. What no instrument
+could read (nothing at all, zero, more than the device can draw) is left out.
+"""
+
+import math
+
+import numpy as np
+
+from harness.counters import GAP_INTERVALS, GAP_MIN_S, Part, clip, gaps_of
+from harness.records import Channel, Provenance, Span
+from harness.series import Series
+from harness.units import NS_PER_S
+
+DEFAULT_CEILING_W = 1_000_000.0
+"""A rack draws less; sources that know their limit say so."""
+
+
+def integrate(channel: Channel, series: Series, span: Span) -> Part:
+    """Energy of a power gauge over a window.
+
+    The bound is that of N independent steps, each seen up to a reading, an update and
+    an average too late or too early: lag / sqrt 2 x root of the sum of squared steps
+    (two standard deviations for white noise; more than the whole error of one step).
+    """
+    clean = _plausible(channel, series)
+    lag_s = _period_s(channel) + clean.interval_s + channel.averaging_s
+    shifted = Series(clean.times_ns - round(age_s(channel) * NS_PER_S), clean.values)
+    gap_s = max(GAP_MIN_S, GAP_INTERVALS * clean.interval_s) + channel.averaging_s
+    near = _around(shifted, span, max(lag_s, gap_s))
+    glitches = len(series.inside(span)) - len(clean.inside(span))
+    holes = _holes(shifted, span, gap_s) if len(near) > 1 else (span,)
+    if holes and holes[0].duration_s >= span.duration_s:
+        reason = "no plausible power reading" if glitches else "no power reading"
+        return Part(None, gaps=glitches, reason=f"{reason} in the window")
+    energy_j = _area_j(shifted, span) - sum(_area_j(shifted, hole) for hole in holes)
+    steps_w = np.diff(_around(shifted, span, lag_s).values)
+    spread_w = math.sqrt(float(np.square(steps_w).sum()))
+    return Part(
+        energy_j=energy_j,
+        bound_j=lag_s / math.sqrt(2.0) * spread_w,
+        updates=len(clean.inside(span).changes),
+        update_period_s=_known_period_s(channel, series),
+        holes=holes,
+        gaps=gaps_of(clean.inside(span), _period_s(channel)) + glitches,
+        reason="power readings are missing for a part of the window" if holes else None,
+    )
+
+
+def age_s(channel: Channel) -> float:
+    """Seconds between the power that a reading stands for and its being read."""
+    return (_period_s(channel) + channel.averaging_s) / 2
+
+
+def _period_s(channel: Channel) -> float:
+    return channel.update_period_s or 0.0
+
+
+def _known_period_s(channel: Channel, series: Series) -> float | None:
+    return channel.update_period_s or series.change_period_s()
+
+
+def _plausible(channel: Channel, series: Series) -> Series:
+    """Readings that an instrument can have made; a model may well say 0."""
+    if channel.provenance is not Provenance.MEASURED:
+        return series
+    most_w = channel.ceiling_w or DEFAULT_CEILING_W
+    return series.where((series.values > 0) & (series.values <= most_w))
+
+
+def _around(series: Series, span: Span, margin_s: float) -> Series:
+    margin_ns = round(margin_s * NS_PER_S)
+    return series.cut(span.start_ns - margin_ns, span.end_ns + margin_ns)
+
+
+def _area_j(series: Series, span: Span) -> float:
+    """Integral over an interval; the first and last reading hold outside."""
+    inner = series.cut(span.start_ns + 1, span.end_ns - 1)
+    times_ns = np.concatenate(([span.start_ns], inner.times_ns, [span.end_ns]))
+    since_s = (times_ns - span.start_ns) / NS_PER_S
+    edges_w = np.interp(times_ns[[0, -1]], series.times_ns, series.values)
+    powers_w = np.concatenate((edges_w[:1], inner.values, edges_w[1:]))
+    return float(np.trapezoid(powers_w, since_s))
+
+
+def _holes(shifted: Series, span: Span, gap_s: float) -> tuple[Span, ...]:
+    """Intervals of the window that no reading covers."""
+    limit_ns = gap_s * NS_PER_S
+    edges_ns = np.concatenate(
+        (
+            [min(span.start_ns, int(shifted.times_ns[0]))],
+            shifted.times_ns,
+            [max(span.end_ns, int(shifted.times_ns[-1]))],
+        )
+    )
+    wide = np.flatnonzero(np.diff(edges_ns) > limit_ns)
+    found = [clip(int(edges_ns[i]), int(edges_ns[i + 1]), span) for i in wide]
+    return tuple(hole for hole in found if hole.end_ns > hole.start_ns)

@@ -1,0 +1,203 @@
+"""The public Meter: joules of any stretch of Python, in a loop, as a block, decorated.
+
+    from harness import Meter
+
+    with Meter() as meter:
+        for epoch in range(3):
+            with meter.window(f"epoch {epoch}"):
+                train()
+    print(meter.reading.energy_j, meter.windows["epoch 0"][0].energy_j)
+
+The meters are read in a process of their own, one a node: a second Meter, such as that
+of another rank, attaches to it, and its readings carry the same `node`. Sum over nodes,
+not over ranks.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ContextDecorator, ExitStack, contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from harness import checks, node
+from harness.errors import BenchError
+from harness.metering import Measured, MeterClient, start_meter
+from harness.records import Doubt, EnergyReading, EnergyTotal, Span, Utilization
+from harness.registry import PROBES
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Joules of one window with where they come from.
+
+    Attributes:
+        name: What the window was called.
+        span: Its edges on the monotonic clock.
+        energy: One reading for each domain of each device.
+        total: Their sum over outermost disjoint perimeters.
+        seen: How busy the machine was, and with what.
+        invalid: Why the window tells nothing; None when it does.
+        doubts: Reasons to distrust it, each with its cure.
+        node: Which machine, as of this boot: count each once.
+    """
+
+    name: str
+    span: Span
+    energy: tuple[EnergyReading, ...]
+    total: EnergyTotal
+    seen: Utilization
+    invalid: str | None
+    doubts: tuple[Doubt, ...]
+    node: str
+
+    @property
+    def energy_j(self) -> float | None:
+        """Joules of the whole perimeter; None where `total.reason` says why."""
+        return None if self.invalid else self.total.energy_j
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the window in seconds."""
+        return self.span.duration_s
+
+    @property
+    def power_w(self) -> float | None:
+        """Mean power in watts."""
+        joules = self.energy_j
+        return None if joules is None else joules / self.duration_s
+
+
+def reading_of(name: str, measured: Measured) -> Reading:
+    """What the meters said, with the doubts that it gives."""
+    found = (
+        *checks.short_window(measured.energy, measured.span.duration_s),
+        *checks.source_doubts(measured.energy),
+        *checks.total_doubts(measured.total),
+        *checks.machine_doubts(measured.seen),
+    )
+    return Reading(
+        name=name,
+        span=measured.span,
+        energy=measured.energy,
+        total=measured.total,
+        seen=measured.seen,
+        invalid=measured.invalid,
+        doubts=found,
+        node=node.boot(),
+    )
+
+
+class Window:
+    """A stretch under way; its reading is there when it has ended."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._reading: Reading | None = None
+
+    @property
+    def reading(self) -> Reading:
+        """Joules of the window.
+
+        Raises:
+            BenchError: The window has not ended.
+        """
+        if self._reading is None:
+            raise BenchError(
+                f"window {self.name!r} has not ended", hint="ask after its `with` block"
+            )
+        return self._reading
+
+
+class Meter(ContextDecorator):
+    """Joules of a block, of its windows, or of each call of a decorated function.
+
+    Args:
+        probes: Names of the meters to read (`bench list probes`); all by default.
+        aligned: Wait for the counters' next tick at both edges of each window, at most
+            a quarter of a second, so that a counter's period is no error.
+
+    Attributes:
+        windows: Readings of the ended windows by name, in order.
+    """
+
+    def __init__(
+        self, *, probes: Sequence[str] | None = None, aligned: bool = True
+    ) -> None:
+        self._probes = list(PROBES) if probes is None else list(probes)
+        self._aligned = aligned
+        self._client: MeterClient | None = None
+        self._stack = ExitStack()
+        self._whole = Window("meter")
+        self.windows: dict[str, list[Reading]] = {}
+
+    def __enter__(self) -> Self:
+        self._client = self._stack.enter_context(start_meter(self._probes))
+        self._whole = self._stack.enter_context(self._measured(Window("meter")))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+        self._client = None
+
+    @property
+    def meter_path(self) -> str | None:
+        """Socket of the meter process that answers; None when none is asked."""
+        return self._client.path if self._client else None
+
+    @property
+    def reading(self) -> Reading:
+        """Joules of the whole block, or of the last call of the decorated function.
+
+        Raises:
+            BenchError: It has not ended.
+        """
+        return self._whole.reading
+
+    @contextmanager
+    def window(self, name: str) -> Iterator[Window]:
+        """Measure the block as a window of this name; names may repeat.
+
+        Raises:
+            BenchError: The meter is not running, or its process has gone.
+        """
+        with self._measured(Window(name)) as window:
+            yield window
+        self.windows.setdefault(name, []).append(window.reading)
+
+    @contextmanager
+    def _measured(self, window: Window) -> Iterator[Window]:
+        client = self._client
+        if client is None:
+            raise BenchError(
+                "the meter is not running", hint="with Meter() as meter: ..."
+            )
+        _synchronise()
+        start_ns = client.open_window(aligned=self._aligned)
+        cpu_s = _cpu_s()
+        try:
+            yield window
+        finally:
+            _synchronise()
+            measured = client.close_window(
+                start_ns, aligned=self._aligned, own_cpu_s=_cpu_s() - cpu_s
+            )
+            window._reading = reading_of(window.name, measured)  # noqa: SLF001
+
+
+def _cpu_s() -> float:
+    """Processor seconds of this process, its threads and its ended children."""
+    return sum(os.times()[:4])
+
+
+def _synchronise() -> None:
+    """Wait for the GPU's queue where this process uses one; torch is not imported."""
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.synchronize()

@@ -1,0 +1,235 @@
+"""The meter process of a node: it owns the probes, others ask it for edges and windows.
+
+`python -P -m harness.meter_process --socket PATH PROBE...` answers JSON lines on a Unix
+socket. It ends when its standard input does and nobody is connected any more, so that
+it never outlives its users. The meters' own cost is then one number: the processor time
+of this process.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness import energy, node, perimeter, registry, states
+from harness.errors import BenchError
+from harness.lines import LineReader
+from harness.metering import PERIOD_S
+from harness.records import Span
+from harness.sampler import LEARN_S, Sampler
+from harness.traces import Spool
+from harness.units import NS_PER_S
+
+Operation = Callable[..., Any]
+TRAILING_S = 10.0
+"""Stretch over which a machine is judged to have settled."""
+MOMENT_S = 1.0
+
+
+class MeterService:
+    """One client's requests about the node's sampler."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+        self._spool: Spool | None = None
+        self._begun: tuple[int, int] = (0, 0)
+        self._windows: dict[int, int] = {}
+
+    def answer(self, request: dict[str, Any]) -> Any:
+        """Value for one request; its `op` names the method."""
+        operations: dict[str, Operation] = {
+            "begin": self.begin,
+            "end": self.end,
+            "edge": self._sampler.edge,
+            "open_window": self.open_window,
+            "close_window": self.close_window,
+            "watts": self.watts,
+            "unsteady": self.unsteady,
+            "cpu": time.process_time,
+            "periods": self.periods,
+            "describe": self.describe,
+        }
+        return operations[request.pop("op")](**request)
+
+    def begin(self, path: str, facts: dict[str, Any]) -> int:
+        """Record a trace from here on."""
+        facts = {"period_s": self._sampler.period_s, **facts}
+        self._spool = Spool(Path(path), self._sampler.channels, facts)
+        self._begun = _clocks()
+        self._sampler.record(self._spool)
+        return self._sampler.edge()
+
+    def end(self) -> None:
+        """End the recording and make it a file."""
+        self._sampler.edge()
+        if self._spool is not None:
+            self._sampler.release(self._spool)
+            self._spool.finish((self._begun, _clocks()))
+            self._spool = None
+
+    def open_window(self, *, aligned: bool) -> int:
+        """Begin a window at an edge; its start in nanoseconds."""
+        start_ns = self._sampler.edge(aligned=aligned)
+        identity = start_ns - round(TRAILING_S * NS_PER_S)
+        self._sampler.keep_from(identity)
+        self._windows[start_ns] = identity
+        return start_ns
+
+    def close_window(
+        self, start_ns: int, *, aligned: bool, own_cpu_s: float | None = None
+    ) -> dict[str, Any]:
+        """End a window at an edge, and its joules."""
+        end_ns = self._sampler.edge(aligned=aligned)
+        span = Span(name="window", start_ns=start_ns, end_ns=end_ns)
+        channels, trace = self._sampler.channels, self._sampler.trace()
+        self._sampler.forget(self._windows.pop(start_ns))
+        readings = energy.account(channels, trace, span)
+        return {
+            "end_ns": end_ns,
+            "energy": [reading.model_dump(mode="json") for reading in readings],
+            "total": perimeter.total(readings).model_dump(mode="json"),
+            "invalid": states.slept(channels, trace, span),
+            "seen": states.utilization(channels, trace, span, own_cpu_s).model_dump(),
+        }
+
+    def watts(self) -> float | None:
+        """Power of the moment over the whole perimeter in watts."""
+        now_ns = self._sampler.edge()
+        span = _trailing(now_ns, MOMENT_S)
+        trace = self._sampler.trace()
+        return energy.mean_power_w(self._sampler.channels, trace, span)
+
+    def unsteady(self, since_ns: int) -> list[str]:
+        """Why the machine has not settled in the last ten seconds, or since then."""
+        span = _trailing(self._sampler.edge(), TRAILING_S)
+        start_ns = max(since_ns, span.start_ns)
+        span = span.model_copy(update={"start_ns": start_ns})
+        return states.unsteady(self._sampler.channels, self._sampler.trace(), span)
+
+    def periods(self, duration_s: float) -> dict[str, float | None]:
+        """Seconds between changes of each source of joules, polled for a while."""
+        names = [c.name for c in self._sampler.channels if c.tier is not None]
+        seen = self._sampler.watch(names, duration_s)
+        return {name: seen[name].change_period_s() for name in names}
+
+    def describe(self) -> dict[str, Any]:
+        """Channels, and what does not answer."""
+        channels = [c.model_dump(mode="json") for c in self._sampler.channels]
+        return {"channels": channels, "unavailable": self._sampler.unavailable}
+
+    def leave(self) -> None:
+        """The client has gone: keep its trace and forget its windows."""
+        self.end()
+        for identity in self._windows.values():
+            self._sampler.forget(identity)
+        self._windows.clear()
+
+    def serve(self, connection: socket.socket) -> None:
+        """Answer the client until it hangs up."""
+        with connection:
+            requests = LineReader(connection.fileno())
+            try:
+                while (line := requests.line()) is not None:
+                    connection.sendall(json.dumps(self._reply(line)).encode() + b"\n")
+            except ConnectionError:
+                return
+            finally:
+                self.leave()
+
+    def _reply(self, line: bytes) -> dict[str, Any]:
+        try:
+            return {"value": self.answer(json.loads(line))}
+        except (OSError, BenchError) as error:
+            return {"error": f"{type(error).__name__}: {error}"}
+
+
+class _Connections:
+    """How many clients there are; the process ends with the last."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._changed = threading.Condition()
+
+    def serve(self, connection: socket.socket, sampler: Sampler) -> None:
+        with self._changed:
+            self._count += 1
+        try:
+            MeterService(sampler).serve(connection)
+        finally:
+            with self._changed:
+                self._count -= 1
+                self._changed.notify_all()
+
+    def wait_for_none(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._count == 0)
+
+
+def main() -> None:
+    """Serve until standard input ends and the last client has gone."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--socket", required=True)
+    parser.add_argument("--period", type=float, default=PERIOD_S)
+    parser.add_argument("probes", nargs="*")
+    options = parser.parse_args()
+    events = os.dup(1)
+    os.dup2(2, 1)  # what vendor libraries print must not look like an answer
+    holder = node.Holder(
+        os.getpid(), node.boot(), options.socket, tuple(options.probes)
+    )
+    with node.hold(holder) as held:
+        if held:
+            _serve(options, events)
+        else:
+            os.write(events, b"busy\n")
+
+
+def _serve(options: argparse.Namespace, events: int) -> None:
+    probes = [registry.create("probe", registry.PROBES, n) for n in options.probes]
+    sampler = Sampler(probes, period_s=options.period)
+    sampler.open(learn_s=LEARN_S)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(options.socket)
+    listener.listen()
+    sampler.start()
+    connections = _Connections()
+    threading.Thread(
+        target=_accept, args=(listener, sampler, connections), daemon=True
+    ).start()
+    os.write(events, b"ready\n")
+    sys.stdin.buffer.read()
+    connections.wait_for_none()
+    sampler.close()
+    shutil.rmtree(Path(options.socket).parent, ignore_errors=True)
+
+
+def _accept(
+    listener: socket.socket, sampler: Sampler, connections: _Connections
+) -> None:
+    while True:
+        connection, _ = listener.accept()
+        threading.Thread(
+            target=connections.serve, args=(connection, sampler), daemon=True
+        ).start()
+
+
+def _clocks() -> tuple[int, int]:
+    """UTC and the monotonic clock at one moment, in nanoseconds."""
+    return time.time_ns(), time.monotonic_ns()
+
+
+def _trailing(now_ns: int, duration_s: float) -> Span:
+    return Span(
+        name="trailing", start_ns=now_ns - round(duration_s * NS_PER_S), end_ns=now_ns
+    )
+
+
+if __name__ == "__main__":
+    main()

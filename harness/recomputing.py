@@ -1,0 +1,77 @@
+"""`bench recompute`: every derived number of a run again, from its raw traces."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness import assembly
+from harness.errors import BenchError, UsageError
+from harness.plan import Plan
+from harness.records import TrialRecord
+from harness.store import RunFolder
+from harness.traces import read_recording
+
+BACKUP = "trials.before.jsonl"
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """One trial derived again.
+
+    Attributes:
+        changed: Names of the parts that came out differently; empty when the line is
+            the same byte for byte.
+        reason: Why it could not be derived; None when it could.
+    """
+
+    stored: TrialRecord
+    derived: TrialRecord | None
+    changed: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+def recompute(folder: RunFolder) -> Iterator[Recomputed]:
+    """Each finished trial of a run, derived from what it left.
+
+    Raises:
+        UsageError: The folder's plan cannot be read.
+    """
+    plan = Plan.model_validate_json(folder.read("plan.json"))
+    planned = {trial.trial: trial for trial in plan.trials}
+    for stored in folder.records().records:
+        if stored.trial not in planned:
+            reason = "it is not in the plan of this run"
+            yield Recomputed(stored, None, reason=reason)
+            continue
+        try:
+            raw = folder.read_raw(stored.trial)
+            recording = read_recording(folder.trace_path(stored.trial))
+        except BenchError as error:
+            yield Recomputed(stored, None, reason=error.message)
+            continue
+        derived = assembly.assemble(
+            planned[stored.trial], raw, plan, recording.channels, recording.trace
+        )
+        yield Recomputed(stored, derived, _changed(stored, derived))
+
+
+def replace(folder: RunFolder, results: list[Recomputed]) -> None:
+    """Write the derived records in place of the stored ones, which are kept aside.
+
+    Raises:
+        UsageError: The lines before are kept already, and would be lost.
+    """
+    target, backup = folder.path / "trials.jsonl", folder.path / BACKUP
+    if backup.exists():
+        raise UsageError(
+            f"{backup}: is there already", hint="move it away, so that nothing is lost"
+        )
+    lines = [(result.derived or result.stored).to_json() for result in results]
+    folder.write(BACKUP, target.read_text(encoding="utf-8"))
+    folder.write("trials.jsonl", "".join(f"{line}\n" for line in lines))
+
+
+def _changed(stored: TrialRecord, derived: TrialRecord) -> tuple[str, ...]:
+    if stored.to_json() == derived.to_json():
+        return ()
+    before, after = (r.model_dump(mode="json") for r in (stored, derived))
+    return tuple(name for name in after if before.get(name) != after[name])
