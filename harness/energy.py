@@ -19,8 +19,8 @@ from harness.series import Trace, samples_of
 
 AGREEMENT = 0.25
 """A counter further than this from the integrated power is not believed."""
-ALIASED_AGREEMENT = 0.5
-"""The same for a part-time sensor, which can err so far itself (arXiv 2312.02741)."""
+ALIASED_AGREEMENT = 0.55
+"""A part-time sensor can err by half of the truth itself (arXiv 2312.02741)."""
 COVERAGE = 0.98
 """Less of the window than this, and there is no figure for it."""
 MOST_FILLED = 0.05
@@ -156,11 +156,11 @@ def _filled(counter: Said, gauge: Said, trace: Trace) -> Said | None:
 def _agrees(counter: Said, gauge: Said) -> bool:
     if not gauge.known or gauge.part.holes:
         return True
-    full_time = gauge.channel.observed_ratio >= 1.0
-    share = AGREEMENT if full_time else ALIASED_AGREEMENT
     apart_j = abs(counter.energy_j - gauge.energy_j)
-    bounds_j = counter.part.bound_j + gauge.part.bound_j
-    return apart_j <= max(share * gauge.energy_j, bounds_j)
+    allowed_j = AGREEMENT * gauge.energy_j
+    if gauge.channel.observed_ratio < 1.0:
+        allowed_j = max(allowed_j, ALIASED_AGREEMENT * counter.energy_j)
+    return apart_j <= max(allowed_j, counter.part.bound_j + gauge.part.bound_j)
 
 
 def _record(

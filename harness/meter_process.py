@@ -103,7 +103,7 @@ class MeterService:
         """Power of the moment over the whole perimeter in watts."""
         now_ns = self._sampler.edge()
         span = _trailing(now_ns, MOMENT_S)
-        trace = self._sampler.trace()
+        trace = self._sampler.trace(span.start_ns - NS_PER_S)
         return energy.mean_power_w(self._sampler.channels, trace, span)
 
     def unsteady(self, since_ns: int) -> list[str]:

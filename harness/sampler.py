@@ -8,8 +8,9 @@ window or the last minute needs is kept here.
 import random
 import threading
 from array import array
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -47,6 +48,13 @@ class Recorder(Protocol):
         ...
 
 
+class Reading(NamedTuple):
+    """The newest reading of a channel; of no time where there is none."""
+
+    time_ns: int
+    value: float
+
+
 class Column:
     """The readings of one channel that are kept."""
 
@@ -62,16 +70,23 @@ class Column:
             del self.times_ns[1 : MOST_SAMPLES // 2 : 2]
             del self.values[1 : MOST_SAMPLES // 2 : 2]
 
+    def last(self) -> Reading:
+        """The newest reading."""
+        if not self.values:
+            return Reading(-1, float("nan"))
+        return Reading(self.times_ns[-1], self.values[-1])
+
     def forget(self, before_ns: int) -> None:
         """Drop readings older than an instant, but for the last one before it."""
-        keep = int(np.searchsorted(np.asarray(self.times_ns), before_ns)) - 1
+        keep = bisect_left(self.times_ns, before_ns) - 1
         if keep > 0:
             del self.times_ns[:keep]
             del self.values[:keep]
 
-    def series(self) -> Series:
-        """A copy of what is kept."""
-        return Series.of(self.times_ns, self.values)
+    def series(self, since_ns: int) -> Series:
+        """A copy of what is kept from an instant on."""
+        first = bisect_left(self.times_ns, since_ns)
+        return Series.of(self.times_ns[first:], self.values[first:])
 
 
 class Sampler:
@@ -175,10 +190,14 @@ class Sampler:
         with self._lock:
             self._needed_from.remove(time_ns)
 
-    def trace(self) -> Trace:
-        """The samples that are kept: the last minute, and those of open windows."""
+    def trace(self, since_ns: int = 0) -> Trace:
+        """The samples that are kept: the last minute, and those of open windows.
+
+        Args:
+            since_ns: Only those from this instant on.
+        """
         with self._lock:
-            return {name: column.series() for name, column in self._columns.items()}
+            return {name: c.series(since_ns) for name, c in self._columns.items()}
 
     def flush(self) -> None:
         """Hand the new samples to the recorders and drop old ones."""
@@ -227,28 +246,31 @@ class Sampler:
         return due
 
     def _await_ticks(self) -> None:
-        """Poll the counters that tick slowly until each has changed once."""
-        waiting = {c.name: c.update_period_s or 0.0 for c in ticking(self.channels)}
-        if not waiting:
+        """Poll the counters that tick slowly until each has changed once.
+
+        All are polled to the end, so that the last tick of each is known sharply; one
+        that does not answer, or does not tick in time, is not waited for.
+        """
+        periods_s = {c.name: c.update_period_s or 0.0 for c in ticking(self.channels)}
+        if not periods_s:
             return
-        self._read(waiting)
-        started_ns = self._clock.now_ns()
-        before = {name: self._last(name) for name in waiting}
+        started_ns = time_ns = self._read(periods_s)
+        before = {name: self._last(name) for name in periods_s}
+        waiting = {name for name, last in before.items() if last.time_ns == time_ns}
         while waiting:
             self._clock.sleep(POLL_S)
-            self._read(waiting)
-            waited_s = seconds(self._clock.now_ns() - started_ns)
+            time_ns = self._read(periods_s)
+            waited_s = seconds(time_ns - started_ns)
             waiting = {
-                name: period_s
-                for name, period_s in waiting.items()
-                if self._last(name) == before[name]
-                and waited_s < period_s * MOST_PERIODS
+                name
+                for name in waiting
+                if self._last(name) == Reading(time_ns, before[name].value)
+                and waited_s < periods_s[name] * MOST_PERIODS
             }
 
-    def _last(self, name: str) -> float | None:
+    def _last(self, name: str) -> Reading:
         with self._lock:
-            values = self._columns[name].values
-            return values[-1] if values else None
+            return self._columns[name].last()
 
     def watch(
         self, names: Collection[str], longest_s: float, changes: int | None = None
@@ -261,11 +283,11 @@ class Sampler:
             changes: Enough is seen when each has changed so often.
         """
         start_ns = now_ns = self._clock.now_ns()
-        seen = {name: (self._last(name), 0) for name in names}
+        seen = {name: (self._last(name).value, 0) for name in names}
         while now_ns < start_ns + longest_s * NS_PER_S and names:
             self._read(names)
             for name, (value, times) in seen.items():
-                if (new := self._last(name)) != value:
+                if (new := self._last(name).value) != value:
                     seen[name] = new, times + 1
             if changes and all(times > changes for _, times in seen.values()):
                 break

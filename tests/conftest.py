@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.node import FOLDER_VARIABLE
+from tests.nvml_stub import NvmlStub
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -19,3 +20,16 @@ def own_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         del os.environ[FOLDER_VARIABLE]
     else:
         os.environ[FOLDER_VARIABLE] = before
+
+
+@pytest.fixture(scope="session")
+def built_stub(tmp_path_factory: pytest.TempPathFactory) -> NvmlStub:
+    return NvmlStub(tmp_path_factory.mktemp("nvml"))
+
+
+@pytest.fixture
+def nvml(built_stub: NvmlStub) -> Iterator[NvmlStub]:
+    """The scripted NVML; time stands where `set_now` puts it, and flows again after."""
+    yield built_stub
+    built_stub.set_now(-1)
+    built_stub.install(init_error=9)

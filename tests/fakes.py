@@ -1,8 +1,7 @@
-"""Fakes that behave like the real thing: a clock, a scripted meter, a GPU library."""
+"""Fakes that behave like the real thing: a clock and a scripted meter."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Literal
 
 from harness.records import Channel, Provenance, Quantity, Span
 from harness.series import Series
@@ -81,57 +80,3 @@ class ScriptedProbe:
 
     def close(self) -> None:
         self.is_open = False
-
-
-class FakeNvml:
-    """As much of pynvml as the probe asks for; `without` lists what it refuses."""
-
-    NVML_TEMPERATURE_GPU = 0
-
-    class NVMLError(Exception):
-        """What NVML raises."""
-
-    def __init__(
-        self,
-        uuids: Sequence[str] = ("GPU-aaaa-1", "GPU-bbbb-2"),
-        without: Sequence[str] = (),
-    ) -> None:
-        self.uuids = list(uuids)
-        self.without = set(without)
-        self.energy_mj = dict.fromkeys(self.uuids, 5_000_000)
-        self.power_mw = dict.fromkeys(self.uuids, 70_000)
-
-    def _checked(self, name: str, value: Any) -> Any:
-        if name in self.without:
-            raise self.NVMLError("Not Supported")
-        return value
-
-    def nvmlInit(self) -> None:  # noqa: N802 (the library's name)
-        self._checked("init", None)
-
-    def nvmlShutdown(self) -> None:  # noqa: N802
-        return None
-
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
-        return len(self.uuids)
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> str:  # noqa: N802
-        return self.uuids[index]
-
-    def nvmlDeviceGetUUID(self, handle: str) -> str:  # noqa: N802
-        return handle
-
-    def nvmlDeviceGetTotalEnergyConsumption(self, handle: str) -> int:  # noqa: N802
-        return int(self._checked("energy", self.energy_mj[handle]))
-
-    def nvmlDeviceGetPowerUsage(self, handle: str) -> int:  # noqa: N802
-        return int(self._checked("power", self.power_mw[handle]))
-
-    def nvmlDeviceGetUtilizationRates(self, handle: str) -> Any:  # noqa: N802
-        return self._checked("utilisation", SimpleNamespace(gpu=93, memory=40))
-
-    def nvmlDeviceGetMemoryInfo(self, handle: str) -> Any:  # noqa: N802
-        return self._checked("memory", SimpleNamespace(used=2**30))
-
-    def nvmlDeviceGetTemperature(self, handle: str, sensor: int) -> int:  # noqa: N802
-        return int(self._checked("temperature", 55))

@@ -227,6 +227,6 @@ def _markdown(measurements: Sequence[Measurement], items: int | None) -> list[st
 
 
 def _name(command: Sequence[str]) -> str:
-    """The command on one line, cut where it gets long."""
+    """The command on one line; a long one loses its middle."""
     text = "".join(c if c.isprintable() else " " for c in " ".join(command))
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= 72 else f"{text[:32]} ... {text[-35:]}"

@@ -1,32 +1,56 @@
-"""NVIDIA GPUs by NVML: energy counter, power, utilisation, memory, temperature.
+"""NVIDIA GPUs by NVML: energy counter, power, load, heat, throttling, processes.
 
 Each quantity is asked for once when a device is opened; what it does not support gets
 no channel. Devices are known by UUID. CUDA_VISIBLE_DEVICES narrows what is metered to
-what the work can use; a name there that fits no device is an error, never all devices.
+what the work can use.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from harness.errors import ProbeUnavailable
-from harness.records import Channel, Provenance, Quantity
+from harness.probes.nvml_devices import Board, visible
+from harness.probes.nvml_quantities import (
+    AVERAGE_FIELD,
+    GPM,
+    GPU_SCOPE,
+    INSTANT_FIELD,
+    MEMORY_SCOPE,
+    MODULE_SCOPE,
+    Facts,
+    Field,
+    Read,
+    attempt,
+    energy_channel,
+    facts,
+    power_channel,
+    scope_channel,
+    silent_channel,
+    state_channel,
+    states,
+)
+from harness.records import Channel, Quantity
 
-ENERGY_PERIOD_S = 0.1
-CALIBRATION_ERROR = 0.05
-Read = Callable[[], float]
+NO_DRIVER = "an NVIDIA GPU and its driver are needed (nvidia-smi)"
 
 
 class NvmlProbe:
-    """Every visible NVIDIA GPU."""
+    """Every visible NVIDIA GPU.
+
+    Args:
+        visible: In place of CUDA_VISIBLE_DEVICES.
+        order: In place of CUDA_DEVICE_ORDER.
+    """
 
     name = "nvml"
 
-    def __init__(self, nvml: Any = None, visible: str | None = None) -> None:
-        self._nvml = nvml
+    def __init__(self, visible: str | None = None, order: str | None = None) -> None:
         self._visible = visible
-        self._reads: dict[str, Read] = {}
+        self._order = order
+        self._nvml: Any = None
+        self._devices: list[_Device] = []
 
     def open(self) -> Sequence[Channel]:
         """Start NVML and ask every visible device what it can tell.
@@ -34,184 +58,240 @@ class NvmlProbe:
         Raises:
             ProbeUnavailable: No driver, no device, or a wrong device list.
         """
-        nvml = self._library()
+        try:
+            import pynvml as nvml
+        except ImportError as error:
+            raise ProbeUnavailable(
+                "nvidia-ml-py is not installed", hint="pip install nvidia-ml-py"
+            ) from error
         try:
             nvml.nvmlInit()
-            devices = self._devices(nvml)
         except nvml.NVMLError as error:
-            raise ProbeUnavailable(
-                f"NVML does not answer: {error}",
-                hint="an NVIDIA GPU and its driver are needed (nvidia-smi)",
-            ) from error
-        if not devices:
-            raise ProbeUnavailable(
-                "no NVIDIA GPU is visible", hint="see CUDA_VISIBLE_DEVICES"
-            )
-        return [
-            channel
-            for uuid, handle in devices.items()
-            for channel in self._channels(uuid, handle)
-        ]
+            reason = f"NVML does not answer: {error}"
+            raise ProbeUnavailable(reason, hint=NO_DRIVER) from error
+        self._nvml = nvml
+        try:
+            return self._open_devices(nvml)
+        except nvml.NVMLError as error:
+            self.close()
+            reason = f"NVML does not answer: {error}"
+            raise ProbeUnavailable(reason, hint=NO_DRIVER) from error
+        except ProbeUnavailable:
+            self.close()
+            raise
 
-    def read(self) -> Mapping[str, float | None]:
+    def read(self, names: Collection[str] | None = None) -> Mapping[str, float | None]:
         """Current values; None where a device stopped answering."""
-        return {name: self._try(read) for name, read in self._reads.items()}
+        found: dict[str, float | None] = {}
+        for device in self._devices:
+            found |= device.read(names)
+        return found
 
     def close(self) -> None:
         """Let NVML go."""
-        if self._reads:
-            self._try(self._nvml.nvmlShutdown)
-        self._reads.clear()
+        for device in self._devices:
+            device.close()
+        self._devices.clear()
+        if self._nvml is not None:
+            attempt(self._nvml, self._nvml.nvmlShutdown)
+            self._nvml = None
 
-    def _library(self) -> Any:
-        if self._nvml is None:
-            try:
-                import pynvml
-            except ImportError as error:
-                raise ProbeUnavailable(
-                    "nvidia-ml-py is not installed", hint="pip install nvidia-ml-py"
-                ) from error
-            self._nvml = pynvml
-        return self._nvml
-
-    def _try(self, read: Callable[[], Any]) -> Any:
-        try:
-            return read()
-        except self._nvml.NVMLError:
-            return None
-
-    def _devices(self, nvml: Any) -> dict[str, Any]:
-        """Handles of the visible devices by UUID."""
-        every = {}
-        for index in range(nvml.nvmlDeviceGetCount()):
-            handle = nvml.nvmlDeviceGetHandleByIndex(index)
-            every[str(nvml.nvmlDeviceGetUUID(handle))] = handle
-        wanted = self._visible
-        if wanted is None:
-            wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
-        if wanted is None:
-            return every
-        return {uuid: every[uuid] for uuid in visible_uuids(wanted, list(every))}
-
-    def _channels(self, uuid: str, handle: Any) -> list[Channel]:
-        """Channels that this device supports, each asked once."""
-        found = []
-        for channel, read in self._candidates(uuid, handle):
-            if self._try(read) is not None:
-                self._reads[channel.name] = read
-                found.append(channel)
-        return found
-
-    def _candidates(self, uuid: str, handle: Any) -> list[tuple[Channel, Read]]:
-        nvml = self._nvml
-        return [
-            (
-                _energy_channel(uuid, "total_energy", Quantity.ENERGY_J),
-                partial(_energy_j, nvml, handle),
-            ),
-            (
-                _energy_channel(uuid, "power_usage", Quantity.POWER_W),
-                partial(_power_w, nvml, handle),
-            ),
-            (
-                _state_channel(uuid, "utilization_ratio", Quantity.RATIO),
-                partial(_utilization_ratio, nvml, handle),
-            ),
-            (
-                _state_channel(uuid, "memory_used_bytes", Quantity.BYTES),
-                partial(_memory_bytes, nvml, handle),
-            ),
-            (
-                _state_channel(uuid, "temperature_c", Quantity.CELSIUS),
-                partial(_temperature_c, nvml, handle),
-            ),
+    def _open_devices(self, nvml: Any) -> Sequence[Channel]:
+        handles = [
+            nvml.nvmlDeviceGetHandleByIndex(index)
+            for index in range(nvml.nvmlDeviceGetCount())
         ]
-
-
-def visible_uuids(wanted: str, uuids: Sequence[str]) -> list[str]:
-    """UUIDs that CUDA_VISIBLE_DEVICES leaves visible; -1 or nothing ends the list."""
-    chosen = []
-    for part in wanted.split(","):
-        uuid = resolve(part.strip(), uuids)
-        if uuid is None:
-            break
-        chosen.append(uuid)
-    return chosen
-
-
-def resolve(part: str, uuids: Sequence[str]) -> str | None:
-    """UUID behind one entry of CUDA_VISIBLE_DEVICES; None for none (empty, -1).
-
-    Raises:
-        ProbeUnavailable: The entry fits no device, or it names a MIG slice.
-    """
-    if part in ("", "-1", "NoDevFiles"):
-        return None
-    if part.startswith("MIG-"):
-        raise ProbeUnavailable(
-            f"CUDA_VISIBLE_DEVICES names the MIG slice {part}",
-            hint="a slice has no watts of its own: name its parent GPU to meter that",
+        boards = [_board(nvml, handle) for handle in handles]
+        by_uuid = dict(zip((b.uuid for b in boards), handles, strict=True))
+        chosen = visible(
+            _given(self._visible, "CUDA_VISIBLE_DEVICES"),
+            _given(self._order, "CUDA_DEVICE_ORDER"),
+            boards,
         )
-    if part.isdigit():
-        if int(part) < len(uuids):
-            return uuids[int(part)]
-    else:
-        near = [uuid for uuid in uuids if uuid.startswith(part)]
-        if len(near) == 1:
-            return near[0]
-    raise ProbeUnavailable(
-        f"CUDA_VISIBLE_DEVICES names {part!r}, which is none of the {len(uuids)} GPUs",
-        hint="nvidia-smi -L lists them",
-    )
+        if not chosen:
+            raise ProbeUnavailable(
+                "no NVIDIA GPU is visible",
+                hint="CUDA_VISIBLE_DEVICES hides all of them" if boards else NO_DRIVER,
+            )
+        for uuid, shared in chosen.items():
+            handle = by_uuid[uuid]
+            self._devices.append(
+                _Device(nvml, handle, facts(nvml, handle, uuid, shared))
+            )
+        if not any(device.has_source for device in self._devices):
+            raise ProbeUnavailable(
+                "NVML answers, but gives neither energy nor power",
+                hint="a Jetson's watts come from its INA3221 (probe hwmon)",
+            )
+        return [channel for device in self._devices for channel in device.channels]
 
 
-def _energy_j(nvml: Any, handle: Any) -> float:
-    """Energy since the driver was loaded (NVML counts millijoules)."""
-    return float(nvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000.0
+class _Device:
+    """One GPU: what it supports, asked once, and how each of that is read.
+
+    Attributes:
+        has_source: It tells joules or watts.
+    """
+
+    def __init__(self, nvml: Any, handle: Any, board: Facts) -> None:
+        self._nvml = nvml
+        self._handle = handle
+        self._reads: dict[str, Read] = {}
+        self._fields: dict[str, Field] = {}
+        self._gpm = _Gpm(nvml, handle, board)
+        self.channels: list[Channel] = []
+        self._add_sources(board)
+        self.has_source = bool(self.channels)
+        if not self.channels:
+            self._add(silent_channel(board), self._power_w)
+        for channel, read in states(nvml, handle, board):
+            if attempt(nvml, read) is not None:
+                self._add(channel, read)
+        self.channels += self._gpm.channels
+
+    def read(self, names: Collection[str] | None) -> dict[str, float | None]:
+        """The named channels of this device, or all."""
+        reads = {n: r for n, r in self._reads.items() if names is None or n in names}
+        fields = {n: f for n, f in self._fields.items() if names is None or n in names}
+        found = {name: attempt(self._nvml, read) for name, read in reads.items()}
+        found |= self._field_values(fields)
+        return found | self._gpm.read(names)
+
+    def close(self) -> None:
+        """Free what NVML allocated."""
+        self._gpm.close()
+
+    def _add(self, channel: Channel, read: Read) -> None:
+        self.channels.append(channel)
+        self._reads[channel.name] = read
+
+    def _add_sources(self, board: Facts) -> None:
+        """The counter, and the power readings that differ from one another."""
+        if attempt(self._nvml, self._energy_j) is not None:
+            self._add(energy_channel(board), self._energy_j)
+        wanted: dict[Field, Channel] = {
+            (INSTANT_FIELD, GPU_SCOPE): power_channel(board, "power_instant"),
+            (AVERAGE_FIELD, GPU_SCOPE): power_channel(board, "power_average"),
+        }
+        if board.is_superchip:
+            for scope in (MODULE_SCOPE, MEMORY_SCOPE):
+                wanted[AVERAGE_FIELD, scope] = scope_channel(board, scope)
+        values = self._field_values({c.name: field for field, c in wanted.items()})
+        for field, channel in wanted.items():
+            if values[channel.name] is not None:
+                self.channels.append(channel)
+                self._fields[channel.name] = field
+        has_power = any(c.quantity is Quantity.POWER_W for c in self.channels)
+        if not has_power and attempt(self._nvml, self._power_w) is not None:
+            self._add(power_channel(board, "power_usage"), self._power_w)
+
+    def _energy_j(self) -> float:
+        """Energy since the driver was loaded (NVML counts millijoules)."""
+        total_mj = self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)
+        return float(total_mj) / 1000.0
+
+    def _power_w(self) -> float:
+        """Power of the board (NVML reports milliwatts)."""
+        return float(self._nvml.nvmlDeviceGetPowerUsage(self._handle)) / 1000.0
+
+    def _field_values(self, fields: Mapping[str, Field]) -> dict[str, float | None]:
+        """Watts of several fields in one call; each has a return code of its own."""
+        missing: dict[str, float | None] = dict.fromkeys(fields)
+        if not fields:
+            return missing
+        ask = self._nvml.nvmlDeviceGetFieldValues
+        values = attempt(self._nvml, ask, self._handle, list(fields.values()))
+        if values is None:
+            return missing
+        return {
+            name: value.value.uiVal / 1000.0 if value.nvmlReturn == 0 else None
+            for name, value in zip(fields, values, strict=True)
+        }
 
 
-def _power_w(nvml: Any, handle: Any) -> float:
-    """Power of the board (NVML reports milliwatts)."""
-    return float(nvml.nvmlDeviceGetPowerUsage(handle)) / 1000.0
+class _Gpm:
+    """GPU performance monitoring (Hopper and later): means between two readings."""
+
+    def __init__(self, nvml: Any, handle: Any, board: Facts) -> None:
+        self._nvml = nvml
+        self._handle = handle
+        self._last: Any = None
+        self._metrics: dict[str, int] = {}
+        self.channels: list[Channel] = []
+        support = attempt(nvml, nvml.nvmlGpmQueryDeviceSupport, handle)
+        if support is None or not support.isSupportedDevice or board.shared:
+            return
+        for what, metric in GPM.items():
+            name = f"{what}_ratio"
+            channel = state_channel(board, what, name, Quantity.RATIO)
+            self.channels.append(channel)
+            self._metrics[channel.name] = metric
+
+    def read(self, names: Collection[str] | None) -> dict[str, float | None]:
+        """Means since the last reading; None at the first."""
+        wanted = {n: m for n, m in self._metrics.items() if names is None or n in names}
+        if not wanted:
+            return {}
+        missing: dict[str, float | None] = dict.fromkeys(wanted)
+        before, self._last = self._last, self._sample()
+        if before is None or self._last is None:
+            return missing
+        try:
+            return self._between(before, self._last, wanted)
+        except self._nvml.NVMLError:
+            return missing
+        finally:
+            self._free(before)
+
+    def close(self) -> None:
+        """Free the last sample."""
+        if self._last is not None:
+            self._free(self._last)
+            self._last = None
+
+    def _sample(self) -> Any:
+        sample = attempt(self._nvml, self._nvml.nvmlGpmSampleAlloc)
+        if sample is None:
+            return None
+        get = partial(self._nvml.nvmlGpmSampleGet, self._handle)
+        if attempt(self._nvml, get, sample) is None:
+            self._free(sample)
+            return None
+        return sample
+
+    def _free(self, sample: Any) -> None:
+        attempt(self._nvml, self._nvml.nvmlGpmSampleFree, sample)
+
+    def _between(
+        self, before: Any, after: Any, wanted: Mapping[str, int]
+    ) -> dict[str, float | None]:
+        request = self._nvml.c_nvmlGpmMetricsGet_t()
+        request.version = self._nvml.NVML_GPM_METRICS_GET_VERSION
+        request.numMetrics = len(wanted)
+        request.sample1, request.sample2 = before, after
+        for index, metric in enumerate(wanted.values()):
+            request.metrics[index].metricId = metric
+        self._nvml.nvmlGpmMetricsGet(request)
+        answers = zip(wanted, request.metrics, strict=False)
+        return {
+            name: answer.value / 100.0 if answer.nvmlReturn == 0 else None
+            for name, answer in answers
+        }
 
 
-def _utilization_ratio(nvml: Any, handle: Any) -> float:
-    """Share of the last period in which a kernel ran (NVML reports percent)."""
-    return float(nvml.nvmlDeviceGetUtilizationRates(handle).gpu) / 100.0
+def _given(stated: str | None, variable: str) -> str | None:
+    return os.environ.get(variable) if stated is None else stated
 
 
-def _memory_bytes(nvml: Any, handle: Any) -> float:
-    return float(nvml.nvmlDeviceGetMemoryInfo(handle).used)
-
-
-def _temperature_c(nvml: Any, handle: Any) -> float:
-    sensor = nvml.NVML_TEMPERATURE_GPU
-    return float(nvml.nvmlDeviceGetTemperature(handle, sensor))
-
-
-def _energy_channel(uuid: str, what: str, quantity: Quantity) -> Channel:
-    counter = quantity is Quantity.ENERGY_J
-    return Channel(
-        name=f"nvml/{uuid}/{what}",
-        domain="gpu",
-        device=uuid,
-        quantity=quantity,
-        kind="counter" if counter else "gauge",
-        provenance=Provenance.MEASURED,
-        source=f"nvml.{what}",
-        tier="B" if counter else "C",
-        update_period_s=ENERGY_PERIOD_S,
-        relative_error=CALIBRATION_ERROR,
-    )
-
-
-def _state_channel(uuid: str, what: str, quantity: Quantity) -> Channel:
-    return Channel(
-        name=f"nvml/{uuid}/{what}",
-        domain="gpu",
-        device=uuid,
-        quantity=quantity,
-        kind="gauge",
-        provenance=Provenance.MEASURED,
-        source=f"nvml.{what}",
-    )
+def _board(nvml: Any, handle: Any) -> Board:
+    """Identity of a board, and its slices where MIG is on."""
+    uuid = str(nvml.nvmlDeviceGetUUID(handle))
+    name = str(attempt(nvml, nvml.nvmlDeviceGetName, handle))
+    mode = attempt(nvml, nvml.nvmlDeviceGetMigMode, handle)
+    if not mode or not mode[0]:
+        return Board(uuid, name)
+    most = attempt(nvml, nvml.nvmlDeviceGetMaxMigDeviceCount, handle) or 0
+    asked = partial(nvml.nvmlDeviceGetMigDeviceHandleByIndex, handle)
+    parts = [attempt(nvml, asked, index) for index in range(most)]
+    slices = [nvml.nvmlDeviceGetUUID(part) for part in parts if part is not None]
+    return Board(uuid, name, tuple(slices) or ("MIG",))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.registry import PROBES
 from harness.store import RunFolder
 from tests.makers import record
 
@@ -99,15 +100,54 @@ def test_lists_have_members(what: str) -> None:
     assert json.loads(done.stdout)
 
 
-def test_measure_passes_the_exit_code_on_and_prints_json(tmp_path: Path) -> None:
+def test_measure_passes_the_exit_code_on_and_prints_only_json() -> None:
     script = "import sys, time; time.sleep(0.3); print('hello'); sys.exit(7)"
 
     done = bench("measure", "--json", "--", sys.executable, "-c", script)
 
-    assert done.returncode == 7
-    report = json.loads(done.stdout[done.stdout.index("{") :])
-    assert report["exit_code"] == 7
+    report = json.loads(done.stdout)
+    assert done.returncode == report["exit_code"] == 7
+    assert "hello" in done.stderr
     assert report["window"]["duration_s"] >= 0.3
+    assert report["total"]["energy_j"] > 0
+    assert report["status"] == "ok"
+
+
+def test_measure_compares_commands_and_exports_what_it_shows(tmp_path: Path) -> None:
+    wait = [sys.executable, "-S", "-c", "import time; time.sleep({})"]
+    short, long = ([*wait[:3], wait[3].format(s)] for s in (0.05, 0.4))
+    files = [f"--export-{kind}={tmp_path / kind}" for kind in ("json", "markdown")]
+
+    done = bench(
+        "measure", "--repeat=3", "--warmup=1", "--items=10", *files,
+        "--", *short, "--vs", *long,
+    )  # fmt: skip
+
+    report = json.loads((tmp_path / "json").read_text())
+    (compared,) = report["comparison"]
+    rows = (tmp_path / "markdown").read_text().splitlines()
+    assert done.returncode == 0
+    assert [c["repeat"]["n"] for c in report["commands"]] == [3, 3]
+    assert compared["verdict"] == "more"
+    assert 1 < compared["ratio"]["low"] < compared["ratio"]["value"]
+    assert rows[2].startswith(f"| `{sys.executable}")
+    assert "the joules of" in rows[-1]
+    assert rows[-1] in done.stdout
+
+
+def test_a_command_that_fails_is_not_repeated() -> None:
+    done = bench("measure", "--json", "--repeat=5", "--", "false")
+
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["repeat"]["n"] == 1
+
+
+@pytest.mark.parametrize("words", [["--", "true", "--vs"], ["--", "no-such-command"]])
+def test_a_command_that_cannot_be_run_is_a_usage_error(words: list[str]) -> None:
+    done = bench("measure", *words)
+
+    assert done.returncode == 2
+    assert "COMMAND" in done.stderr
 
 
 def test_doctor_says_of_every_meter_whether_it_answers() -> None:
@@ -117,7 +157,9 @@ def test_doctor_says_of_every_meter_whether_it_answers() -> None:
     assert report["channels"]
     assert all(each["reason"] for each in report["unavailable"])
     assert {"cpu", "cuda"} == set(report["devices"])
-    assert silent <= {"rapl", "nvml", "host", "codecarbon"}
+    assert silent <= set(PROBES) - {"host", "codecarbon"}
+    assert report["would_report"]["total"]["energy_j"] > 0
+    assert {c["measured_period_s"] for c in report["channels"]} != {None}
 
 
 def test_an_interrupt_is_exit_130_without_a_traceback(tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ class Curve:
     def counter(self, at_s: list[float], period_s: float, phase_s: float) -> Series:
         """A counter that was read at these instants."""
         ticks_s = [_last_tick(t, period_s, phase_s) for t in at_s]
-        return samples(*[(t, self.energy_j(k)) for t, k in zip(at_s, ticks_s)])
+        return samples(
+            *[(t, self.energy_j(k)) for t, k in zip(at_s, ticks_s, strict=True)]
+        )
 
     def gauge(
         self, at_s: list[float], period_s: float, phase_s: float, averaging_s: float
@@ -48,7 +50,7 @@ class Curve:
         powers = [
             (self.energy_j(k) - self.energy_j(k - over_s)) / over_s for k in ticks_s
         ]
-        return samples(*zip(at_s, powers))
+        return samples(*zip(at_s, powers, strict=True))
 
 
 def _last_tick(at_s: float, period_s: float, phase_s: float) -> float:

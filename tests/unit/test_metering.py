@@ -15,7 +15,7 @@ from harness.meter import Meter
 from harness.metering import MeterClient, start_meter
 from harness.records import Channel
 from harness.sampler import KEEP_S, Sampler
-from harness.series import Series
+from harness.series import Series, Times, Values
 from harness.traces import Recording, Spool, read_recording, write_recording
 from tests.fakes import FakeClock, ScriptedProbe, channel, samples
 
@@ -28,7 +28,7 @@ class Kept:
     def __init__(self) -> None:
         self.times_ns: list[int] = []
 
-    def append(self, times_ns, indexes, values) -> None:  # type: ignore[no-untyped-def]
+    def append(self, times_ns: Times, indexes: Times, values: Values) -> None:
         self.times_ns += times_ns.tolist()
 
 
@@ -269,10 +269,10 @@ def test_the_meter_outlives_the_one_that_started_it_while_it_is_used() -> None:
 
 
 def test_other_meters_than_those_that_run_are_refused() -> None:
-    with start_meter(["host"]):
-        with pytest.raises(EvidenceError, match="metering this node already"):
-            with start_meter(PROBES):
-                pass
+    refused = pytest.raises(EvidenceError, match="metering this node already")
+
+    with start_meter(["host"]), refused, start_meter(PROBES):
+        pass
 
 
 def test_the_lock_of_a_meter_that_was_killed_is_free_again() -> None:
@@ -313,10 +313,10 @@ def test_each_call_of_a_decorated_function_is_measured() -> None:
 
 
 def test_a_reading_before_its_end_is_an_error_not_a_number() -> None:
+    early = pytest.raises(BenchError, match="has not ended")
     with Meter(probes=PROBES) as meter:
-        with meter.window("w") as window:
-            with pytest.raises(BenchError, match="has not ended"):
-                _ = window.reading
+        with meter.window("w") as window, early:
+            _ = window.reading
         with pytest.raises(BenchError, match="has not ended"):
             _ = meter.reading
 

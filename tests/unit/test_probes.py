@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ProbeUnavailable
-from harness.probes.nvml import NvmlProbe
 from harness.probes.rapl import RaplProbe
-from tests.fakes import FakeNvml
 
 
 def zone(
@@ -92,61 +90,3 @@ def test_a_denied_counter_comes_with_the_cure(tree: Path) -> None:
 
     with pytest.raises(ProbeUnavailable, match="Permission denied"):
         RaplProbe(tree).open()
-
-
-def test_a_gpu_has_joules_watts_and_its_uuid() -> None:
-    probe = NvmlProbe(FakeNvml(), visible="0")
-
-    channels = {c.name: c for c in probe.open()}
-    values = probe.read()
-
-    assert values["nvml/GPU-aaaa-1/total_energy"] == 5000.0
-    assert values["nvml/GPU-aaaa-1/power_usage"] == 70.0
-    assert values["nvml/GPU-aaaa-1/utilization_ratio"] == 0.93
-    assert {c.device for c in channels.values()} == {"GPU-aaaa-1"}
-
-
-def test_what_a_gpu_does_not_support_has_no_channel() -> None:
-    probe = NvmlProbe(FakeNvml(without=["energy"]), visible="0")
-
-    names = [c.name for c in probe.open()]
-
-    assert not any("energy" in name for name in names)
-    assert any("power" in name for name in names)
-
-
-def test_a_gpu_that_stops_answering_is_missing_not_zero() -> None:
-    nvml = FakeNvml()
-    probe = NvmlProbe(nvml, visible="0")
-    probe.open()
-    nvml.without.add("energy")
-
-    assert probe.read()["nvml/GPU-aaaa-1/total_energy"] is None
-
-
-@pytest.mark.parametrize(
-    ("visible", "uuids"),
-    [
-        ("1", ["GPU-bbbb-2"]),
-        ("GPU-bbbb", ["GPU-bbbb-2"]),
-        ("1,0", ["GPU-bbbb-2", "GPU-aaaa-1"]),
-        ("0,-1,1", ["GPU-aaaa-1"]),
-    ],
-)
-def test_visible_devices_are_metered_and_no_others(
-    visible: str, uuids: list[str]
-) -> None:
-    channels = NvmlProbe(FakeNvml(), visible=visible).open()
-
-    assert list(dict.fromkeys(c.device for c in channels)) == uuids
-
-
-@pytest.mark.parametrize("visible", ["", "-1", "7", "GPU-zzzz", "MIG-1234", "GPU-"])
-def test_a_device_list_that_fits_nothing_is_an_error(visible: str) -> None:
-    with pytest.raises(ProbeUnavailable):
-        NvmlProbe(FakeNvml(), visible=visible).open()
-
-
-def test_no_driver_is_a_reason() -> None:
-    with pytest.raises(ProbeUnavailable, match="does not answer"):
-        NvmlProbe(FakeNvml(without=["init"])).open()
