@@ -25,7 +25,7 @@ def doubts(record: TrialRecord, protocol: Protocol) -> tuple[Doubt, ...]:
     """Everything that the numbers of a finished trial give reason to doubt."""
     duration_s = record.window.duration_s if record.window else 0.0
     found = (
-        *short_window(record.energy, duration_s),
+        *short_window(record.energy, duration_s, "protocol.window.min"),
         *_steady_doubts(record, protocol),
         *source_doubts(record.energy),
         *total_doubts(record.total),
@@ -37,8 +37,16 @@ def doubts(record: TrialRecord, protocol: Protocol) -> tuple[Doubt, ...]:
     return tuple(found)
 
 
-def short_window(energy: tuple[EnergyReading, ...], duration_s: float) -> list[Doubt]:
-    """A window below 10 s or 100 updates of its slowest meter is only indicative."""
+def short_window(
+    energy: tuple[EnergyReading, ...], duration_s: float, setting: str
+) -> list[Doubt]:
+    """A window below 10 s or 100 updates of its slowest meter is only indicative.
+
+    Args:
+        energy: Readings of the window.
+        duration_s: Its length in seconds.
+        setting: How it is made longer.
+    """
     measured = [r for r in energy if _has_joules(r)]
     if not measured:
         return []
@@ -51,7 +59,7 @@ def short_window(energy: tuple[EnergyReading, ...], duration_s: float) -> list[D
             code="short-window",
             message=f"the window of {duration_s:.1f} s spans {slowest.updates} updates "
             f"of {slowest.source}",
-            remedy=f"a window of {needed_s:g} s or more (protocol.window.min)",
+            remedy=f"a window of {needed_s:.3g} s or more: {setting}",
         )
     ]
 

@@ -10,7 +10,7 @@ from harness.meter import Reading, reading_of
 from harness.metering import start_meter
 from harness.records import Channel
 
-OBSERVE_S = 1.0
+OBSERVE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Diagnosis:
         periods: Seconds between changes of each source of joules, as measured now;
             None where it was not seen to change twice.
         unavailable: (probe, reason, cure) of the others.
-        reading: What a window of a second reported.
+        reading: What a window of two seconds reported.
         devices: Why a device family cannot be used, by its name; None where it can.
         meter_cpu_ratio: Processor time of the meter over the time that it was watched.
     """
@@ -36,15 +36,15 @@ class Diagnosis:
 
 
 def diagnose(clock: Clock | None = None) -> Diagnosis:
-    """Watch every meter for a second."""
+    """Watch every meter for two seconds."""
     clock = clock or SystemClock()
     with start_meter(list(registry.PROBES)) as meter:
         channels, unavailable = meter.describe()
-        cpu_s = meter.cpu_s()
         start_ns = meter.open_window()
+        cpu_s = meter.cpu_s()
         clock.sleep(OBSERVE_S)
-        measured = meter.close_window(start_ns)
         cpu_s = meter.cpu_s() - cpu_s
+        measured = meter.close_window(start_ns)
         periods = meter.periods(OBSERVE_S)
     devices = {
         name: registry.create("device", registry.BACKENDS, name).unavailable()
@@ -57,7 +57,7 @@ def diagnose(clock: Clock | None = None) -> Diagnosis:
         unavailable=unavailable,
         reading=reading,
         devices=devices,
-        meter_cpu_ratio=cpu_s / reading.duration_s,
+        meter_cpu_ratio=cpu_s / OBSERVE_S,
     )
 
 

@@ -23,9 +23,14 @@ OnRun = Callable[[tuple[str, ...], int], None]
 
 @dataclass(frozen=True)
 class Repetition:
-    """One run of a command."""
+    """One run of a command.
+
+    Attributes:
+        duration_s: Of the command itself; the window ends with the meters' next tick.
+    """
 
     exit_code: int
+    duration_s: float
     reading: Reading
 
 
@@ -58,7 +63,7 @@ class Measurement:
     @property
     def duration_s(self) -> Estimate:
         """Seconds of a run."""
-        return estimate([run.reading.duration_s for run in self.runs])
+        return estimate([run.duration_s for run in self.runs])
 
     @property
     def typical(self) -> Reading:
@@ -176,8 +181,10 @@ def _against(first: Measurement, other: Measurement) -> Comparison:
 def _measured(meter: Meter, command: Sequence[str], output: int | None) -> Repetition:
     window: Window
     with meter.window("run") as window:
+        started_s = time.monotonic()
         code = _run(command, output)
-    return Repetition(code, window.reading)
+        duration_s = time.monotonic() - started_s
+    return Repetition(code, duration_s, window.reading)
 
 
 def _run(command: Sequence[str], output: int | None) -> int:
@@ -217,6 +224,7 @@ def to_dict(
             "runs": [
                 {
                     "exit_code": run.exit_code,
+                    "duration_s": run.duration_s,
                     "energy_j": run.reading.energy_j,
                     "window": _window(run.reading),
                 }

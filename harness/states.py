@@ -50,9 +50,16 @@ def mean(
     channels: Sequence[Channel], trace: Trace, span: Span, what: str
 ) -> float | None:
     """Mean of all readings of gauges of state in a window; None when unknown."""
-    values = [s.inside(span).values for _, s in named(channels, trace, what)]
+    values = [_held(s, span).values for _, s in named(channels, trace, what)]
     every = np.concatenate(values) if values else np.empty(0)
     return float(every.mean()) if len(every) else None
+
+
+def _held(series: Series, span: Span) -> Series:
+    """Readings of a window; before its first one, the last reading still holds."""
+    before = int(np.searchsorted(series.times_ns, span.start_ns, side="right")) - 1
+    start_ns = int(series.times_ns[before]) if before >= 0 else span.start_ns
+    return series.cut(start_ns, span.end_ns)
 
 
 def first(channels: Sequence[Channel], trace: Trace, what: str) -> float | None:
@@ -132,7 +139,7 @@ def throttling(
     """Reasons for which a device was slowed down, with the share of readings."""
     found: dict[str, float] = {}
     for _, series in named(channels, trace, "throttle"):
-        masks = series.inside(span).values.astype(np.int64)
+        masks = _held(series, span).values.astype(np.int64)
         for bit, reason in THROTTLE_BITS.items():
             if len(masks) and (masks & bit).any():
                 share = float(np.count_nonzero(masks & bit) / len(masks))

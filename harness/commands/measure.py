@@ -137,8 +137,12 @@ def _show_one(
 def _joules(row: EnergyReading) -> str:
     if row.energy_j is None:
         return f"not measured: {row.reason}"
-    bound = "" if row.error_bound_j is None else f" ± {row.error_bound_j:.2g}"
+    bound = "" if row.error_bound_j is None else f" ± {_short(row.error_bound_j)}"
     return f"{row.energy_j:.4g}{bound} J"
+
+
+def _short(bound_j: float) -> str:
+    return f"{bound_j:.2g}" if bound_j < 100 else f"{bound_j:.0f}"
 
 
 def _sentences(
@@ -149,7 +153,8 @@ def _sentences(
     runs = len(measurement.runs)
     of = f" (geometric mean of {runs} runs)" if runs > 1 else ""
     lines = [
-        f"time: {_spread(measurement.duration_s, 's')}{of}",
+        f"time: {_spread(measurement.duration_s, 's')}{of}; "
+        f"window: {reading.duration_s:.4g} s",
         f"exit code: {measurement.exit_code}",
         _total(measurement, reading),
     ]

@@ -1,9 +1,9 @@
 """CodeCarbon beside ours: one offline tracker, one of its tasks for each window.
 
-Its own defaults hold, `measure_power_secs` of 15 s among them: since its version 3.3
-power without a counter is sampled each second whatever that is, and counters are read
-at both ends of a task. Nothing is written, sent or locked, and what its configuration
-file or environment would change of the joules is put back to the defaults.
+In a task it reads counters at both ends and samples all other power each second;
+`measure_power_secs`, left at its default of 15 s, plays no part there (its version
+3.3.2). Nothing is written, sent or locked, and what its configuration file or the
+environment would change of the joules is put back to the defaults.
 
 It never says that a part is missing: without RAPL the processor is a model by load,
 memory is always a rule of thumb by size, and a GPU that it cannot read is 0 J.

@@ -41,7 +41,7 @@ class Monitor:
             raise self.fault
 
     def end_window(self, key: str, **options: Any) -> Any:
-        print("zeus talks")
+        sys.stdout.write("zeus talks")
         return self.said
 
 
