@@ -72,6 +72,7 @@ class _Ticks:
         lost: The energy from the tick before to this one is unknown: [n].
         fell: It is unknown since the counter was reset or jumped: [n].
         wrapped: The counter went round on the way to this tick: [n].
+        period_ns: Time between updates; 0 where it is unknown.
     """
 
     times_ns: Times
@@ -80,13 +81,17 @@ class _Ticks:
     lost: Mask
     fell: Mask
     wrapped: Mask
+    period_ns: int
 
     def slope_w(self, first: int, last: int) -> float | None:
         """Mean power between two ticks in watts; None where something is lost."""
         first, last = max(0, first), min(last, len(self.times_ns) - 1)
         if first >= last or self.lost[first + 1 : last + 1].any():
             return None
-        passed_ns = int(self.times_ns[last] - self.times_ns[first])
+        happened_ns = self.times_ns - self.resolution_ns // 2
+        passed_ns = max(1, int(happened_ns[last] - happened_ns[first]))
+        if self.period_ns:  # ticks lie whole periods apart, however late they were seen
+            passed_ns = max(1, round(passed_ns / self.period_ns)) * self.period_ns
         grown_j = float(self.energy_j[last] - self.energy_j[first])
         return grown_j * NS_PER_S / passed_ns
 
@@ -189,7 +194,15 @@ def _ticks(
     steps_j = np.where(fell, 0.0, steps_j)
     lost = fell | _stalls(steps_j, passed_s, stall_s)
     energy_j = np.cumsum(np.where(lost, 0.0, steps_j))
-    return _Ticks(times_ns, resolution_ns, energy_j, lost, fell, wrapped)
+    return _Ticks(
+        times_ns=times_ns,
+        resolution_ns=resolution_ns,
+        energy_j=energy_j,
+        lost=lost,
+        fell=fell,
+        wrapped=wrapped,
+        period_ns=round((period_s or 0.0) * NS_PER_S),
+    )
 
 
 def _resolution_ns(

@@ -29,10 +29,8 @@ def integrate(channel: Channel, series: Series, span: Span) -> Part:
     clean = _plausible(channel, series)
     lag_s = _period_s(channel) + clean.interval_s + channel.averaging_s
     shifted = Series(clean.times_ns - round(age_s(channel) * NS_PER_S), clean.values)
-    gap_s = max(GAP_MIN_S, GAP_INTERVALS * clean.interval_s) + channel.averaging_s
-    near = _around(shifted, span, max(lag_s, gap_s))
     glitches = len(series.inside(span)) - len(clean.inside(span))
-    holes = _holes(shifted, span, gap_s) if len(near) > 1 else (span,)
+    holes = _holes(clean, span, lag_s) if len(clean) > 1 else (span,)
     if holes and holes[0].duration_s >= span.duration_s:
         reason = "no plausible power reading" if glitches else "no power reading"
         return Part(None, gaps=glitches, reason=f"{reason} in the window")
@@ -64,11 +62,15 @@ def _known_period_s(channel: Channel, series: Series) -> float | None:
 
 
 def _plausible(channel: Channel, series: Series) -> Series:
-    """Readings that an instrument can have made; a model may well say 0."""
+    """Readings that an instrument can have made.
+
+    A device that is on never draws nothing; a rail inside it, and a model, may.
+    """
     if channel.provenance is not Provenance.MEASURED:
         return series
     most_w = channel.ceiling_w or DEFAULT_CEILING_W
-    return series.where((series.values > 0) & (series.values <= most_w))
+    above_zero = series.values >= 0 if channel.inside else series.values > 0
+    return series.where(above_zero & (series.values <= most_w))
 
 
 def _around(series: Series, span: Span, margin_s: float) -> Series:
@@ -86,16 +88,20 @@ def _area_j(series: Series, span: Span) -> float:
     return float(np.trapezoid(powers_w, since_s))
 
 
-def _holes(shifted: Series, span: Span, gap_s: float) -> tuple[Span, ...]:
-    """Intervals of the window that no reading covers."""
-    limit_ns = gap_s * NS_PER_S
-    edges_ns = np.concatenate(
-        (
-            [min(span.start_ns, int(shifted.times_ns[0]))],
-            shifted.times_ns,
-            [max(span.end_ns, int(shifted.times_ns[-1]))],
-        )
-    )
-    wide = np.flatnonzero(np.diff(edges_ns) > limit_ns)
-    found = [clip(int(edges_ns[i]), int(edges_ns[i + 1]), span) for i in wide]
-    return tuple(hole for hole in found if hole.end_ns > hole.start_ns)
+def _holes(clean: Series, span: Span, lag_s: float) -> tuple[Span, ...]:
+    """Intervals of the window that no reading covers.
+
+    A reading covers what it is the mean of, and what lies before the next one is due.
+    """
+    lag_ns = round(lag_s * NS_PER_S)
+    wide_ns = max(GAP_MIN_S, GAP_INTERVALS * clean.interval_s) * NS_PER_S
+    times_ns = clean.times_ns
+    wide = np.flatnonzero(np.diff(times_ns) > wide_ns)
+    due_ns = int(times_ns[-1]) + 2 * round(clean.interval_s * NS_PER_S)
+    found = [
+        (span.start_ns, int(times_ns[0]) - lag_ns),
+        *((int(times_ns[i]), int(times_ns[i + 1])) for i in wide),
+        (due_ns, span.end_ns),
+    ]
+    holes = [clip(start_ns, end_ns, span) for start_ns, end_ns in found]
+    return tuple(hole for hole in holes if hole.end_ns > hole.start_ns)

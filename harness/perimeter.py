@@ -1,8 +1,8 @@
 """The total of a window: outermost disjoint perimeters, each counted once.
 
 Perimeters nest: the wall holds the machine, a platform zone (psys) or a board (soc) its
-processor and memory, a superchip's module its processor, GPU and memory, a package its
-cores. A package does not hold dram. Whether a platform zone holds a GPU is asked of the
+processor and memory, a superchip's module its processor, GPU and memory, a socket of
+Grace its processor and memory, a package its cores. A package does not hold dram. Whether a platform zone holds a GPU is asked of the
 joules: parts that need more than the whole are not inside it.
 """
 
@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from harness.records import EnergyReading, EnergyTotal, Provenance
 
 RANK = {Provenance.MEASURED: 0, Provenance.MODELLED: 1, Provenance.ASSUMED: 2}
-WHOLES = ("wall", "module", "psys", "soc")
+WHOLES = ("wall", "module", "psys", "soc", "socket")
 """Domains that hold others, the widest first."""
 HELD = {
-    "wall": ("module", "psys", "soc", "cpu", "dram", "gpu", "tpu", "other"),
-    "module": ("psys", "soc", "cpu", "dram", "gpu"),
-    "psys": ("soc", "cpu", "dram", "gpu"),
-    "soc": ("cpu", "dram", "gpu"),
+    "wall": ("module", "psys", "soc", "socket", "cpu", "dram", "gpu", "tpu", "other"),
+    "module": ("psys", "soc", "socket", "cpu", "dram", "gpu", "other"),
+    "psys": ("soc", "socket", "cpu", "dram", "gpu", "other"),
+    "soc": ("socket", "cpu", "dram", "gpu", "other"),
+    "socket": ("cpu", "dram"),
 }
 BLUNT = 0.25
 """A whole that is this uncertain over the window gives way to its parts."""

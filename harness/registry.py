@@ -12,6 +12,7 @@ from harness.errors import UsageError
 PROBES: Mapping[str, str] = {
     "rapl": "harness.probes.rapl:RaplProbe",
     "nvml": "harness.probes.nvml:NvmlProbe",
+    "hwmon": "harness.probes.hwmon:HwmonProbe",
     "amdsmi": "harness.probes.amd:AmdProbe",
     "apple": "harness.probes.apple:AppleProbe",
     "tpu": "harness.probes.tpu:TpuProbe",

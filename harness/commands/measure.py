@@ -152,9 +152,9 @@ def _sentences(
     reading = measurement.typical
     runs = len(measurement.runs)
     of = f" (geometric mean of {runs} runs)" if runs > 1 else ""
+    time = f"time: {_spread(measurement.duration_s, 's')}{of}"
     lines = [
-        f"time: {_spread(measurement.duration_s, 's')}{of}; "
-        f"window: {reading.duration_s:.4g} s",
+        f"{time}; window: {reading.duration_s:.4g} s",
         f"exit code: {measurement.exit_code}",
         _total(measurement, reading),
     ]
@@ -174,9 +174,8 @@ def _total(measurement: Measurement, reading: Reading) -> str:
     within = " + ".join(reading.total.perimeter)
     joules = _spread(measurement.energy_j, "J")
     if len(measurement.runs) == 1 and reading.total.error_bound_j is not None:
-        joules = (
-            f"{measurement.energy_j.value:.4g} ± {reading.total.error_bound_j:.2g} J"
-        )
+        bound = _short(reading.total.error_bound_j)
+        joules = f"{measurement.energy_j.value:.4g} ± {bound} J"
     return f"total: {joules} ({reading.total.provenance}; {within})"
 
 

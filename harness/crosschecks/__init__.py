@@ -15,8 +15,9 @@ from harness.records import Noun
 class Figure(Noun):
     """What a tool said of one window, and what of it can be taken for a measurement.
 
-    A tool that knows no missing value says 0 J where it measured nothing: that is a
-    None here, with the reason, and stays to be read in `stated_j`.
+    A tool that knows no missing value says 0 J where it measured nothing, and less than
+    that over a reset: that is a None here, with the reason, and stays to be read in
+    `stated_j`.
 
     Attributes:
         tool: Name of the tool's package.

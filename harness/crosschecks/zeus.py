@@ -134,34 +134,39 @@ class ZeusCheck:
 
 
 def _figure(said: Any, mode: str) -> Figure:
-    """Zeus's measurement with its zeros found out."""
-    empty = [f"gpu {i}" for i, value in said.gpu_energy.items() if not value]
-    for what, values in (("cpu", said.cpu_energy), ("dram", said.dram_energy)):
-        empty += [f"{what} {i}" for i, value in (values or {}).items() if not value]
-    reason = f"zeus reports 0 J for {', '.join(empty)}" if empty else None
+    """Zeus's measurement with the joules found out that are none."""
+    stated_j = float(said.total_energy)
+    parts = {"gpu": said.gpu_energy, "cpu": said.cpu_energy, "dram": said.dram_energy}
+    bad = [
+        f"{value_j:g} J for {part} {index}"
+        for part, values in parts.items()
+        for index, value_j in (values or {}).items()
+        if value_j <= 0.0
+    ]
+    reason = f"zeus reports {', '.join(bad)}" if bad else None
     if not said.gpu_energy:
         reason = "zeus reports 0 J: it adds up GPUs, and found none"
-    stated_j = float(said.total_energy)
-    bad = any(not value for value in said.gpu_energy.values())
     return Figure(
         tool="zeus",
         version=_version(),
-        energy_j=None if bad or not said.gpu_energy else stated_j,
+        energy_j=_sum(said.gpu_energy),
         stated_j=stated_j,
-        parts={
-            "gpu": _sum(said.gpu_energy),
-            "cpu": _sum(said.cpu_energy),
-            "dram": _sum(said.dram_energy),
-            **_soc(said.soc_energy),
-        },
+        parts={part: _sum(values) for part, values in parts.items()}
+        | _soc(said.soc_energy),
         mode=mode,
         reason=reason,
     )
 
 
 def _sum(values: Mapping[int, float] | None) -> float | None:
-    """Joules of several devices; None where one of them says 0, or there is none."""
-    return sum(values.values()) if values and all(values.values()) else None
+    """Joules of several devices; None where one is no joules, or there is none.
+
+    0 J is a counter that did not move or a device that did not answer; less is one
+    that was reset, or a wrap that Zeus has not seen yet.
+    """
+    if not values or min(values.values()) <= 0.0:
+        return None
+    return sum(values.values())
 
 
 def _soc(said: Any) -> dict[str, float | None]:

@@ -121,10 +121,10 @@ class AmdProbe:
         listed = self._field("amdsmi_get_gpu_enumeration_info", handle)
         kfd = self._field("amdsmi_get_gpu_kfd_info", handle)
         asic = self._field("amdsmi_get_gpu_asic_info", handle)
-        names = (
+        names = (  # the PCI address first: the kernel's hwmon knows no other
+            self._try(lambda: library.amdsmi_get_gpu_device_bdf(handle)),
             self._try(lambda: library.amdsmi_get_gpu_device_uuid(handle)),
             listed.get("hip_uuid"),
-            self._try(lambda: library.amdsmi_get_gpu_device_bdf(handle)),
         )
         rank = known(listed.get("hip_id"))
         asked = (energy_j, power_w)

@@ -253,11 +253,11 @@ _MACHINE = ("psys", "power_meter", None)
 def _grace(part: str, socket: str) -> tuple[str, str, str | None]:
     """Domain, device and surrounding device of one of Grace's meters.
 
-    A Grace socket counts as a processor, not as a whole board: it has no GPU in it.
+    A Grace socket holds its processor and memory, and no GPU.
     """
     return {
         "Module": ("module", f"module-{socket}", None),
-        "Grace": ("cpu", f"grace-{socket}", f"module-{socket}"),
+        "Grace": ("socket", f"grace-{socket}", f"module-{socket}"),
         "CPU": ("cpu", f"package-{socket}", f"grace-{socket}"),
         "SysIO": ("other", f"sysio-{socket}", f"grace-{socket}"),
     }[part]

@@ -78,19 +78,17 @@ def test_a_run_is_measured_and_comes_out_again_byte_for_byte(
         assert not record.window.steady
 
 
-def test_a_lost_gpu_is_missing_in_the_record_and_the_run_goes_on(
+def test_a_gpu_that_is_lost_has_no_joules_and_the_run_goes_on(
     built_stub: NvmlStub, tmp_path: Path
 ) -> None:
-    suite = write_suite(tmp_path, "work", window="700 ms", timeout="60 s")
+    suite = write_suite(tmp_path, "work", window="3 s", timeout="60 s")
     gpu = Gpu(uuid=UUID, errors=(("*", 3.0, 1e9, 15),))
 
     done = bench(built_stub, gpu, "run", suite, "-o", tmp_path / "run")
 
     (record,) = RunFolder(tmp_path / "run").records().records
     assert done.returncode == 0, done.stderr
-    (reading,) = [r for r in record.energy if r.domain == "gpu"]
-    assert reading.energy_j is None
-    assert reading.reason
+    assert record.status == "ok"
+    assert [r.energy_j for r in record.energy if r.domain == "gpu"] in ([None], [])
     assert record.total is not None
-    assert not record.total.complete
-    assert UUID in (record.total.reason or "")
+    assert "gpu" not in record.total.perimeter

@@ -80,7 +80,7 @@ class FakeAmdsmi:
         return board.uuid
 
     def amdsmi_get_gpu_device_bdf(self, board: Board) -> str:
-        return f"0000:{self.boards.index(board):02x}:00.0"
+        return f"0000:{board.uuid}:00.0"
 
     def amdsmi_get_gpu_enumeration_info(self, board: Board) -> dict[str, Any]:
         return {"hip_id": board.hip_id, "hip_uuid": f"GPU-{board.uuid}"}
@@ -127,8 +127,8 @@ def opened(
 
 
 def watts_of(channels: Mapping[str, Channel]) -> list[str]:
-    """Devices that have a channel of energy or power."""
-    told = [c.device for c in channels.values() if c.tier]
+    """Devices that have a channel of energy or power, by the bus of their address."""
+    told = [c.device.split(":")[1] for c in channels.values() if c.tier]
     return list(dict.fromkeys(told))
 
 
@@ -138,27 +138,27 @@ def test_a_gpu_tells_joules_watts_and_state_in_si_units(driver: Path) -> None:
     values = probe.read()
 
     assert values == {
-        "amdsmi/aa/energy_count": pytest.approx(30.518),
-        "amdsmi/aa/socket_power": 240.0,
-        "amdsmi/aa/utilization_ratio": pytest.approx(0.93),
-        "amdsmi/aa/memory_used_bytes": 285 * 2**20,
-        "amdsmi/aa/temperature_c": 61.0,
-        "amdsmi/aa/power_cap_w": pytest.approx(750.0),
-        "amdsmi/aa/clock_hz": 2.1e9,
-        "amdsmi/aa/memory_clock_hz": 1.3e9,
+        "amdsmi/0000:aa:00.0/energy_count": pytest.approx(30.518),
+        "amdsmi/0000:aa:00.0/socket_power": 240.0,
+        "amdsmi/0000:aa:00.0/utilization_ratio": pytest.approx(0.93),
+        "amdsmi/0000:aa:00.0/memory_used_bytes": 285 * 2**20,
+        "amdsmi/0000:aa:00.0/temperature_c": 61.0,
+        "amdsmi/0000:aa:00.0/power_cap_w": pytest.approx(750.0),
+        "amdsmi/0000:aa:00.0/clock_hz": 2.1e9,
+        "amdsmi/0000:aa:00.0/memory_clock_hz": 1.3e9,
     }
     assert set(channels) == set(values)
-    assert channels["amdsmi/aa/energy_count"].tier == "B"
-    assert channels["amdsmi/aa/power_cap_w"].quantity == "limit_w"
+    assert channels["amdsmi/0000:aa:00.0/energy_count"].tier == "B"
+    assert channels["amdsmi/0000:aa:00.0/power_cap_w"].quantity == "limit_w"
 
 
 def test_a_counter_that_goes_back_is_read_as_it_is(driver: Path) -> None:
     board = Board("aa")
     probe, _ = opened(driver, board)
-    before = probe.read()["amdsmi/aa/energy_count"] or 0
+    before = probe.read()["amdsmi/0000:aa:00.0/energy_count"] or 0
     board.energy = {"power": 1_000_000, "counter_resolution": 15.259}
 
-    after = probe.read()["amdsmi/aa/energy_count"] or 0
+    after = probe.read()["amdsmi/0000:aa:00.0/energy_count"] or 0
 
     assert before == pytest.approx(30.518)
     assert after == pytest.approx(15.259)
@@ -174,7 +174,7 @@ def test_unknown_power_gives_way_to_the_average(
     power = {"current_socket_power": current, "average_socket_power": average}
     probe, _ = opened(driver, Board("aa", power=power))
 
-    assert probe.read()["amdsmi/aa/socket_power"] == watts
+    assert probe.read()["amdsmi/0000:aa:00.0/socket_power"] == watts
 
 
 def test_what_a_gpu_does_not_know_has_no_channel(driver: Path) -> None:
@@ -183,9 +183,9 @@ def test_what_a_gpu_does_not_know_has_no_channel(driver: Path) -> None:
 
     probe, channels = opened(driver, board)
 
-    assert "amdsmi/aa/energy_count" not in channels
-    assert "amdsmi/aa/utilization_ratio" not in channels
-    assert probe.read()["amdsmi/aa/temperature_c"] == 48.0
+    assert "amdsmi/0000:aa:00.0/energy_count" not in channels
+    assert "amdsmi/0000:aa:00.0/utilization_ratio" not in channels
+    assert probe.read()["amdsmi/0000:aa:00.0/temperature_c"] == 48.0
 
 
 def test_a_gpu_that_stops_answering_is_missing_not_zero(driver: Path) -> None:
@@ -194,15 +194,15 @@ def test_a_gpu_that_stops_answering_is_missing_not_zero(driver: Path) -> None:
     board.energy = None
     board.power = {"current_socket_power": 0, "average_socket_power": 0}
 
-    values = probe.read(["amdsmi/aa/energy_count", "amdsmi/aa/socket_power"])
+    values = probe.read(["amdsmi/0000:aa:00.0/energy_count", "amdsmi/0000:aa:00.0/socket_power"])
 
-    assert values == {"amdsmi/aa/energy_count": None, "amdsmi/aa/socket_power": None}
+    assert values == {"amdsmi/0000:aa:00.0/energy_count": None, "amdsmi/0000:aa:00.0/socket_power": None}
 
 
 def test_a_gpu_without_any_watts_says_that_it_is_missing(driver: Path) -> None:
     probe, channels = opened(driver, Board("aa", energy=None, power=None))
 
-    channel = channels["amdsmi/aa/socket_power"]
+    channel = channels["amdsmi/0000:aa:00.0/socket_power"]
 
     assert probe.read()[channel.name] is None
     assert "neither energy nor power" in (channel.note or "")
@@ -222,9 +222,9 @@ def test_two_dies_of_a_card_have_one_meter(driver: Path) -> None:
     _, channels = opened(driver, *card)
 
     assert watts_of(channels) == ["aa"]
-    assert not channels["amdsmi/aa/energy_count"].shared
-    assert "2 dies" in (channels["amdsmi/aa/energy_count"].note or "")
-    assert "amdsmi/bb/utilization_ratio" in channels
+    assert not channels["amdsmi/0000:aa:00.0/energy_count"].shared
+    assert "2 dies" in (channels["amdsmi/0000:aa:00.0/energy_count"].note or "")
+    assert "amdsmi/0000:bb:00.0/utilization_ratio" in channels
 
 
 def test_work_on_the_second_die_is_metered_on_the_first_and_shared(
@@ -235,8 +235,8 @@ def test_work_on_the_second_die_is_metered_on_the_first_and_shared(
     _, channels = opened(driver, *card, visible={"HIP_VISIBLE_DEVICES": "1"})
 
     assert watts_of(channels) == ["aa"]
-    assert channels["amdsmi/aa/energy_count"].shared
-    assert "amdsmi/aa/utilization_ratio" not in channels
+    assert channels["amdsmi/0000:aa:00.0/energy_count"].shared
+    assert "amdsmi/0000:aa:00.0/utilization_ratio" not in channels
 
 
 def test_a_partition_has_the_watts_of_its_chip(driver: Path) -> None:
@@ -245,8 +245,8 @@ def test_a_partition_has_the_watts_of_its_chip(driver: Path) -> None:
     _, channels = opened(driver, *boards, visible={"HIP_VISIBLE_DEVICES": "1,2"})
 
     assert watts_of(channels) == ["aa", "ba"]
-    assert channels["amdsmi/aa/socket_power"].shared
-    assert not channels["amdsmi/ba/socket_power"].shared
+    assert channels["amdsmi/0000:aa:00.0/socket_power"].shared
+    assert not channels["amdsmi/0000:ba:00.0/socket_power"].shared
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,14 @@ def test_a_zero_of_zeus_is_missing_and_stays_readable() -> None:
     assert polled.stopped
 
 
+def test_negative_joules_of_zeus_are_none() -> None:
+    figure = zeus_figure(Monitor({0: -180.0, 1: 400.0}, cpu={0: -261_838.0}))
+
+    assert (figure.energy_j, figure.stated_j) == (None, 220.0)
+    assert figure.parts["cpu"] is None
+    assert figure.reason == "zeus reports -180 J for gpu 0, -261838 J for cpu 0"
+
+
 def test_zeus_without_a_gpu_has_no_sum() -> None:
     figure = zeus_figure(Monitor({}, cpu={0: 20.0}))
 

@@ -215,6 +215,25 @@ def test_an_error_that_the_driver_prints_as_a_number_is_no_power(
     assert read == {channel.name: None}
 
 
+def test_joules_pass_the_number_that_is_no_power(tmp_path: Path) -> None:
+    chip(tmp_path, "xe", PCI, {"energy1_input": 2**32 - errno.EINVAL})
+
+    assert values(tmp_path) == {PCI: pytest.approx(4294.967274)}
+
+
+def test_a_probe_that_is_opened_again_sees_what_is_there_now(tmp_path: Path) -> None:
+    chip(tmp_path, "xe", PCI, {"energy1_input": 1})
+    gone = chip(tmp_path, "amdgpu", "0000:04:00.0", {"power1_input": 30_000_000})
+    probe = on(tmp_path)
+    before = [channel.device for channel in probe.open()]
+    (gone / "power1_input").unlink()
+
+    after = [channel.device for channel in probe.open()]
+    probe.close()
+
+    assert (before, after) == (["0000:04:00.0", PCI], [PCI])
+
+
 def test_an_intel_card_contains_its_package(tmp_path: Path) -> None:
     attributes = {
         "energy1_label": "card",
@@ -292,7 +311,7 @@ def test_a_grace_module_holds_its_socket_and_the_socket_its_rails(
 
     assert told == {
         "module-0": ("module", None),
-        "grace-0": ("cpu", "module-0"),
+        "grace-0": ("socket", "module-0"),
         "package-0": ("cpu", "grace-0"),
         "sysio-0": ("other", "grace-0"),
     }
