@@ -11,7 +11,7 @@ else
 TORCH ?= torch==$(TORCH_VERSION)
 endif
 
-.PHONY: bench test lint slow figures clean
+.PHONY: bench test lint slow figures peers clean
 bench: .venv/.installed
 	$(BIN)/bench run $(SUITE)
 
@@ -30,6 +30,15 @@ slow: .venv/.tested
 figures: .venv/.tested
 	$(BIN)/pytest -m slow tests/bench --benchmark-only --benchmark-columns=min,median,stddev,rounds
 	$(BIN)/python tests/bench/figures.py $(SUITE)
+
+# Zeus has an environment of its own: its wheel brings packages named tests and docs.
+peers: .venv/.tested .venv-peers/.installed
+	$(BIN)/python -m tests.bench.peers --zeus-python .venv-peers/bin/python
+
+.venv-peers/.installed: constraints.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install -q --disable-pip-version-check -c constraints.txt zeus==0.16.0
+	touch $@
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -52,4 +61,4 @@ figures: .venv/.tested
 	touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-peers build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

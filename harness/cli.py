@@ -148,6 +148,12 @@ def measure(  # noqa: PLR0913, PLR0917 (one parameter an option)
     show_output: Annotated[  # noqa: FBT002
         bool, typer.Option("--show-output", help="Also when repeated.")
     ] = False,
+    check: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TOOL", help="zeus or codecarbon, or zeus=PYTHON: its figure, too."
+        ),
+    ] = None,
     export_json: Annotated[Path | None, typer.Option(metavar="FILE")] = None,
     export_markdown: Annotated[Path | None, typer.Option(metavar="FILE")] = None,
 ) -> None:
@@ -159,6 +165,7 @@ def measure(  # noqa: PLR0913, PLR0917 (one parameter an option)
         place=place,
         as_json=as_json,
         show_output=show_output,
+        checks=tuple(check or ()),
         export_json=export_json,
         export_markdown=export_markdown,
     )

@@ -4,10 +4,12 @@ import random
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from harness.carbon import emissions
+from harness.crosschecks import CrossCheck, Figure
 from harness.errors import UsageError
 from harness.meter import Meter, Reading, Window
 from harness.records import Factor
@@ -27,11 +29,13 @@ class Repetition:
 
     Attributes:
         duration_s: Of the command itself; the window ends with the meters' next tick.
+        figures: What other tools say of it.
     """
 
     exit_code: int
     duration_s: float
     reading: Reading
+    figures: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,11 @@ class Measurement:
         return estimate([run.duration_s for run in self.runs])
 
     @property
-    def typical(self) -> Reading:
+    def typical(self) -> Repetition:
         """The run whose joules lie in the middle; the last where some have none."""
-        readings = [run.reading for run in self.runs]
-        if any(reading.energy_j is None for reading in readings):
-            return readings[-1]
-        ordered = sorted(readings, key=lambda reading: reading.energy_j or 0.0)
+        if any(run.reading.energy_j is None for run in self.runs):
+            return self.runs[-1]
+        ordered = sorted(self.runs, key=lambda run: run.reading.energy_j or 0.0)
         return ordered[len(ordered) // 2]
 
 
@@ -125,6 +128,7 @@ def measure(
     repeat: int = 1,
     warmup: int = 0,
     output: int | None = None,
+    checks: Sequence[CrossCheck] = (),
     on_run: OnRun | None = None,
 ) -> list[Measurement]:
     """Run commands under every meter that answers, in rounds of a fresh order.
@@ -134,14 +138,20 @@ def measure(
         repeat: Measured runs of each, positive.
         warmup: Runs of each before that, not measured.
         output: Where their output goes, as for `subprocess.run`; None for our own.
+        checks: Other tools to measure each run, too; they are opened and closed here.
         on_run: Called before each measured run with the command and the round.
 
     Raises:
         UsageError: A command cannot be started.
+        ProbeUnavailable: A tool to check with is not there.
     """
     chance = random.Random()  # noqa: S311 (spreads phases, keeps no secret)
     runs: dict[int, list[Repetition]] = {index: [] for index in range(len(commands))}
-    with Meter() as meter:
+    with ExitStack() as stack:
+        for check in checks:
+            stack.callback(check.close)
+            check.open()
+        meter = stack.enter_context(Meter())
         for command in (c for _ in range(warmup) for c in commands):
             _run(command, output)
         for number in range(repeat):
@@ -151,7 +161,8 @@ def measure(
                 if on_run:
                     on_run(commands[index], number)
                 time.sleep(chance.uniform(0.0, LONGEST_DELAY_S) if repeat > 1 else 0.0)
-                runs[index].append(_measured(meter, commands[index], output))
+                run = _measured(meter, commands[index], output, checks)
+                runs[index].append(run)
             if any(found[-1].exit_code for found in runs.values()):
                 break  # a command that fails is not repeated
     return [Measurement(commands[i], tuple(found)) for i, found in runs.items()]
@@ -178,13 +189,21 @@ def _against(first: Measurement, other: Measurement) -> Comparison:
     return Comparison(other.command, ratio, verdict)
 
 
-def _measured(meter: Meter, command: Sequence[str], output: int | None) -> Repetition:
+def _measured(
+    meter: Meter,
+    command: Sequence[str],
+    output: int | None,
+    checks: Sequence[CrossCheck],
+) -> Repetition:
     window: Window
     with meter.window("run") as window:
+        for check in checks:
+            check.begin()
         started_s = time.monotonic()
         code = _run(command, output)
         duration_s = time.monotonic() - started_s
-    return Repetition(code, duration_s, window.reading)
+        figures = tuple(check.end() for check in checks)
+    return Repetition(code, duration_s, window.reading, figures)
 
 
 def _run(command: Sequence[str], output: int | None) -> int:
@@ -203,7 +222,7 @@ def to_dict(
     measurement: Measurement, factor: Factor | None, items: int | None
 ) -> dict[str, Any]:
     """The contract's JSON: the typical run, and all runs where there are several."""
-    reading = measurement.typical
+    reading = measurement.typical.reading
     joules = reading.energy_j
     return {
         "command": list(measurement.command),
@@ -217,6 +236,7 @@ def to_dict(
         "utilization": reading.seen.model_dump(mode="json"),
         "carbon": emissions(joules, factor, 1.0).model_dump(mode="json"),
         "doubts": [doubt.model_dump(mode="json") for doubt in reading.doubts],
+        "checks": [f.model_dump(mode="json") for f in measurement.typical.figures],
         "repeat": {
             "n": len(measurement.runs),
             "energy_j": vars(measurement.energy_j),

@@ -2,8 +2,9 @@
 
 Perimeters nest: the wall holds the machine, a platform zone (psys) or a board (soc) its
 processor and memory, a superchip's module its processor, GPU and memory, a socket of
-Grace its processor and memory, a package its cores. A package does not hold dram. Whether a platform zone holds a GPU is asked of the
-joules: parts that need more than the whole are not inside it.
+Grace its processor and memory, a package its cores. A package does not hold dram.
+Whether a platform zone holds a GPU is asked of the joules: parts that need more than
+the whole are not inside it.
 """
 
 import math

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,12 @@ from typing import Any
 
 from rich.markup import escape
 
-from harness import measuring
+from harness import measuring, registry
 from harness.carbon import emissions, intensity
 from harness.commands.console import err, out, print_json, table
+from harness.crosschecks import Figure
+from harness.crosschecks.apart import Apart
+from harness.crosschecks.serving import CROSSCHECKS
 from harness.errors import UsageError
 from harness.measuring import Comparison, Estimate, Measurement
 from harness.meter import Reading
@@ -27,6 +31,7 @@ class MeasureOptions:
     Attributes:
         items: Items that one run of a command works on.
         show_output: Show the commands' output although they are repeated.
+        checks: Other tools, each by NAME or by NAME=PYTHON of its environment.
     """
 
     repeat: int = 1
@@ -35,6 +40,7 @@ class MeasureOptions:
     place: str | None = None
     as_json: bool = False
     show_output: bool = False
+    checks: tuple[str, ...] = ()
     export_json: Path | None = None
     export_markdown: Path | None = None
 
@@ -52,6 +58,7 @@ def measure(words: Sequence[str], options: MeasureOptions) -> int:
         repeat=options.repeat,
         warmup=options.warmup,
         output=None if shown and not options.as_json else discarded,
+        checks=[_check(stated) for stated in options.checks],
         on_run=_progress(options.repeat) if repeats else None,
     )
     plain = _plain(measurements, factor, options.items)
@@ -65,6 +72,17 @@ def measure(words: Sequence[str], options: MeasureOptions) -> int:
     else:
         _show(measurements, factor, options.items)
     return next((m.exit_code for m in measurements if m.exit_code), 0)
+
+
+def _check(stated: str) -> Apart:
+    """Another tool by its name, or by its name and the Python that has it."""
+    name, _, python = stated.partition("=")
+    if name not in CROSSCHECKS:
+        raise UsageError(
+            f"unknown tool {name!r}{registry.nearest(name, CROSSCHECKS)}",
+            hint=f"--check {' or '.join(CROSSCHECKS)}",
+        )
+    return Apart(name, python or sys.executable)
 
 
 def _check_targets(options: MeasureOptions) -> None:
@@ -118,7 +136,7 @@ def _show(
 def _show_one(
     measurement: Measurement, factor: Factor | None, items: int | None, *, named: bool
 ) -> None:
-    reading = measurement.typical
+    reading = measurement.typical.reading
     if named:
         out().print(f"[bold]{escape(_name(measurement.command))}[/bold]")
     shown = table("domain", "energy", "how", "source")
@@ -149,7 +167,7 @@ def _sentences(
     measurement: Measurement, factor: Factor | None, items: int | None
 ) -> list[str]:
     """The result in words."""
-    reading = measurement.typical
+    reading = measurement.typical.reading
     runs = len(measurement.runs)
     of = f" (geometric mean of {runs} runs)" if runs > 1 else ""
     time = f"time: {_spread(measurement.duration_s, 's')}{of}"
@@ -165,7 +183,23 @@ def _sentences(
     if carbon.co2e_g is not None:
         where = f"{carbon.place}, {carbon.year}"
         lines.append(f"carbon: {carbon.co2e_g:.3g} g CO2e ({where}, assumed)")
+    lines += [_checked(f, reading) for f in measurement.typical.figures]
     return lines + [f"doubt: {d.message}; {d.remedy}" for d in reading.doubts]
+
+
+def _checked(figure: Figure, reading: Reading) -> str:
+    """What another tool says of the same run, and of which parts."""
+    name = f"check: {figure.tool} {figure.version}"
+    if figure.energy_j is None:
+        said = "" if figure.stated_j is None else f" (it says {figure.stated_j:.4g} J)"
+        return f"{name}: nothing measured{said}: {figure.reason}"
+    ratio = ""
+    if reading.energy_j:
+        ratio = f", {figure.energy_j / reading.energy_j:.3g} of ours"
+    parts = ", ".join(
+        f"{k} {v:.4g} J" for k, v in figure.parts.items() if v is not None
+    )
+    return f"{name}: {figure.energy_j:.4g} J{ratio} ({parts}; {figure.mode})"
 
 
 def _total(measurement: Measurement, reading: Reading) -> str:
@@ -211,7 +245,7 @@ def _markdown(measurements: Sequence[Measurement], items: int | None) -> list[st
         "|---|--:|--:|---|--:|--:|---|",
     ]
     for measurement in measurements:
-        joules, total = measurement.energy_j, measurement.typical.total
+        joules, total = measurement.energy_j, measurement.typical.reading.total
         known = joules.value is not None
         interval = f"{joules.low:.4g} ... {joules.high:.4g}" if joules.low else "-"
         item = f"{(joules.value or 0.0) / items:.4g}" if known and items else "-"
