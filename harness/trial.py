@@ -83,7 +83,7 @@ def run_trial(
     idle_s = job.protocol.idle_s
     bench.span("idle_before", lambda: bench.clock.sleep(idle_s), aligned=True)
     steady, unsteady = _warm_up(bench, job)
-    bench.clock.sleep(_phase_s(job))
+    bench.clock.sleep(phase_s(job.trial))
     work = Work()
     cpu_s = _cpu_s()
     work_s = bench.span("window", lambda: _work(bench, job, work), aligned=True)
@@ -111,13 +111,13 @@ def run_trial(
     return outcome, arrays
 
 
-def _phase_s(job: Job) -> float:
+def phase_s(trial: str) -> float:
     """A delay of up to one update period of slow sensors, different in each trial.
 
     A loop whose period divides the sensor's would otherwise be read at one phase of it
     in every round (SC'24, arXiv 2312.02741).
     """
-    chance = random.Random(job.trial)  # noqa: S311 (spreads phases, keeps no secret)
+    chance = random.Random(trial)  # noqa: S311 (spreads phases, keeps no secret)
     return chance.uniform(0.0, SENSOR_PERIOD_S)
 
 

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from harness.contracts import Setting, Skip
 from harness.jobs import Job, Outcome, Protocol
 from harness.records import Configuration, Doubt, ModelFacts, Phase, Quality
-from harness.trial import Bench, is_steady, run_trial
+from harness.trial import Bench, is_steady, phase_s, run_trial
 
 STEP_S = 0.1
 
@@ -43,16 +45,21 @@ class StepBackend:
 
 
 class StepMeter:
-    """Edges cost no time and are counted."""
+    """An aligned edge waits for the next tick, each 0.25 s; it settles in time."""
 
-    def __init__(self, clock: StepClock) -> None:
+    def __init__(self, clock: StepClock, settles_s: float = 0.0) -> None:
         self.clock = clock
+        self.settles_ns = settles_s * 1e9
+        self.aligned: list[bool] = []
 
     def edge(self, *, aligned: bool = False) -> int:
+        self.aligned.append(aligned)
+        if aligned:
+            self.clock.now += -self.clock.now % 250_000_000
         return self.clock.now_ns()
 
     def unsteady(self, since_ns: int) -> list[str]:
-        return []
+        return ["it warms"] if self.clock.now - since_ns < self.settles_ns else []
 
 
 class StepWorkload:
@@ -90,7 +97,12 @@ class StepWorkload:
         return ()
 
 
-def perform(total: int | None = None, skip: Skip | None = None) -> Outcome:
+def perform(
+    total: int | None = None,
+    skip: Skip | None = None,
+    trial: str = "t",
+    settles_s: float = 0.0,
+) -> Outcome:
     clock = StepClock()
     workload = StepWorkload(clock, total)
     workload.skip = skip
@@ -98,13 +110,14 @@ def perform(total: int | None = None, skip: Skip | None = None) -> Outcome:
         workload="tiny", phase=Phase.INFER, precision="fp32", device="cpu", batch_size=4
     )
     job = Job(
-        trial="t",
+        trial=trial,
         configuration=configuration,
         protocol=Protocol(window_min_s=3.0, idle_s=1.0),
         seed=0,
         folder="unused",
     )
-    bench = Bench(workload, StepBackend(), StepMeter(clock), clock, lambda *_: None)
+    meter = StepMeter(clock, settles_s)
+    bench = Bench(workload, StepBackend(), meter, clock, lambda *_: None)
     setting = Setting(configuration, "cpu", 0, Path("unused"))
     outcome, _ = run_trial(job, bench, setting)
     return outcome
@@ -131,7 +144,44 @@ def test_fixed_work_ends_with_its_last_step_whatever_the_window() -> None:
     outcome = perform(total=7)
 
     assert outcome.steps == 7
-    assert lengths(outcome)["window"] == 0.7
+    assert lengths(outcome)["window"] == 0.75
+    assert outcome.work_s == pytest.approx(0.7)
+
+
+def test_the_window_and_both_idles_lie_on_ticks() -> None:
+    outcome = perform(total=7)
+
+    for span in outcome.spans:
+        if span.name in ("idle_before", "window", "idle_after"):
+            assert (span.start_ns % 250_000_000, span.end_ns % 250_000_000) == (0, 0)
+
+
+def test_no_two_trials_begin_at_the_same_phase() -> None:
+    phases_s = {phase_s(trial) for trial in ("r0-a", "r1-a", "r0-b")}
+
+    assert len(phases_s) == 3
+    assert all(0.0 <= phase <= 0.1 for phase in phases_s)
+
+
+def test_the_warm_up_goes_on_until_the_machine_has_settled() -> None:
+    early, late = perform(settles_s=0.5), perform(settles_s=2.5)
+
+    assert (early.steady, late.steady) == (True, True)
+    assert warmed_s(late) > warmed_s(early) + 1.0
+
+
+def test_a_machine_that_does_not_settle_is_said_not_to() -> None:
+    outcome = perform(settles_s=1e9)
+
+    assert not outcome.steady
+    assert outcome.unsteady == ("it warms",)
+    assert warmed_s(outcome) < 7.0
+
+
+def warmed_s(outcome: Outcome) -> float:
+    """Seconds between the idle phase and the window."""
+    spans = {span.name: span for span in outcome.spans}
+    return (spans["window"].start_ns - spans["idle_before"].end_ns) / 1e9
 
 
 def test_every_step_of_a_synchronous_device_has_its_latency() -> None:
