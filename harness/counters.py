@@ -28,6 +28,8 @@ STALL_PERIODS = 10
 STALL_MIN_S = 1.0
 STALL_SHARE = 0.25
 """A pause is a stall if the tick after it brings less than this of its energy."""
+QUICK_S = 0.005
+"""A counter of a shorter period is taken as it is read; its bound says the rest."""
 AROUND_S = 0.3
 AROUND_TICKS = 3
 """The power beside an edge is that of three ticks and of 0.3 s, at least: when a single
@@ -246,7 +248,8 @@ def _at(
     next_w = ticks.slope_w(index, index + 1)
     order = (before_w, next_w, after_w) if before else (after_w, before_w, next_w)
     outside_w = next((w for w in order if w is not None), 0.0)
-    reached_j = youngest_s * outside_w
+    is_quick = period_s is not None and period_s < QUICK_S
+    reached_j = 0.0 if is_quick else youngest_s * outside_w
     bound_j = oldest_s * max(w or 0.0 for w in order)
     if next_w is not None:
         most_j = float(ticks.energy_j[index + 1] - ticks.energy_j[index])

@@ -11,6 +11,7 @@ from harness.errors import UsageError
 
 PROBES: Mapping[str, str] = {
     "rapl": "harness.probes.rapl:RaplProbe",
+    "rapl-perf": "harness.probes.rapl_perf:RaplPerfProbe",
     "nvml": "harness.probes.nvml:NvmlProbe",
     "hwmon": "harness.probes.hwmon:HwmonProbe",
     "amdsmi": "harness.probes.amd:AmdProbe",

@@ -1,14 +1,15 @@
 """Processor and memory energy from Linux powercap (Intel RAPL, and AMD's twin).
 
 Zones are known by their name, never by index: package-0, core, uncore, dram, psys. A
-package holds its cores, not its memory. `-mmio` twins mirror the MSR zones and are
-dropped. Files stay open and are read from offset 0.
+package holds its cores, not its memory. Two zones may be one register: the `-mmio` twin
+of a zone, and mirrored dies, are dropped. Files stay open and are read from offset 0.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from harness.clock import Clock, SystemClock
 from harness.errors import ProbeUnavailable
 from harness.records import Channel, Provenance, Quantity
 
@@ -18,6 +19,10 @@ CURE = (
 )
 MICROJOULES_PER_J = 1_000_000.0
 UPDATE_PERIOD_S = 0.001
+CEILING_W = 5_000.0
+"""More than any package or platform draws: a fall that needs more is no wrap."""
+MIRROR_LOOKS = 3
+MIRROR_PAUSE_S = 0.003
 
 
 class RaplProbe:
@@ -25,12 +30,15 @@ class RaplProbe:
 
     name = "rapl"
 
-    def __init__(self, root: Path = Path("/sys/class/powercap")) -> None:
+    def __init__(
+        self, root: Path = Path("/sys/class/powercap"), clock: Clock | None = None
+    ) -> None:
         self._root = root
-        self._files: dict[str, int] = {}
+        self._clock = clock or SystemClock()
+        self._counters: dict[str, _Counter] = {}
 
     def open(self) -> Sequence[Channel]:
-        """Open the counters.
+        """Open the counters; one that may not be read is a channel without readings.
 
         Raises:
             ProbeUnavailable: No zones, or none that this user may read.
@@ -42,37 +50,52 @@ class RaplProbe:
                 hint="virtual machines and most non-x86 machines have none: "
                 "use a wall meter or a GPU's counter",
             )
+        counters = {i: _Counter(zone / "energy_uj") for i, zone in zones.items()}
+        faults = {i: c.fault for i, c in counters.items() if c.joules() is None}
+        if len(faults) == len(zones):
+            first = next(iter(faults.values()))
+            _close(counters.values())
+            raise ProbeUnavailable(f"RAPL cannot be read: {first}", hint=CURE)
+        mirrors = self._mirrors(
+            {i: counter for i, counter in counters.items() if i not in faults}
+        )
+        _close([counters.pop(copy) for copy in mirrors])
         channels = []
-        denied = []
-        for identity, zone in zones.items():
-            try:
-                channels.append(self._channel(identity, zone))
-            except (OSError, ValueError) as error:
-                denied.append(f"{zone.name}: {error}")
-        if not channels:
-            raise ProbeUnavailable(f"RAPL cannot be read: {denied[0]}", hint=CURE)
+        for identity, counter in counters.items():
+            note = faults.get(identity) and f"{faults[identity]}; {CURE}"
+            copies = [copy for copy, kept in mirrors.items() if kept == identity]
+            note = note or (f"mirrored by {', '.join(copies)}" if copies else None)
+            channel = _channel(identity, zones[identity], note)
+            self._counters[channel.name] = counter
+            channels.append(channel)
         return channels
 
-    def read(self) -> Mapping[str, float | None]:
+    def read(self, names: Collection[str] | None = None) -> Mapping[str, float | None]:
         """Energy of each zone in joules; None where the read failed."""
-        return {name: _joules(file) for name, file in self._files.items()}
+        return {
+            name: counter.joules()
+            for name, counter in self._counters.items()
+            if names is None or name in names
+        }
 
     def close(self) -> None:
         """Close the counters."""
-        for file in self._files.values():
-            os.close(file)
-        self._files.clear()
+        _close(self._counters.values())
+        self._counters.clear()
 
     def _zones(self) -> dict[str, Path]:
-        """Zone folders by identity; a package's parts carry the package's name."""
+        """Zone folders by identity; a package's parts carry the package's name.
+
+        An `-mmio` zone counts only where the register has no other zone.
+        """
         found: dict[str, Path] = {}
         if not self._root.is_dir():
             return found
-        for zone in sorted(self._root.glob("*:*")):
-            if "mmio" in zone.name or not (zone / "energy_uj").exists():
-                continue
+        zones = [z for z in self._root.glob("*:*") if (z / "energy_uj").exists()]
+        for zone in sorted(zones, key=lambda z: ("mmio" in z.name, z.name)):
             found.setdefault(self._identity(zone), zone)
-        return found
+        # Packages first, each with its memory beside it, to be read back to back.
+        return dict(sorted(found.items()))
 
     def _identity(self, zone: Path) -> str:
         name = _text(zone / "name")
@@ -82,35 +105,112 @@ class RaplProbe:
             return name
         return f"{_text(self._root / f'{control}:{parent}' / 'name')}/{name}"
 
-    def _channel(self, identity: str, zone: Path) -> Channel:
-        """Open one counter and describe it.
+    def _mirrors(self, counters: Mapping[str, "_Counter"]) -> dict[str, str]:
+        """Zones that show another's register, with the zone that is kept.
 
-        Raises:
-            OSError: It may not be read.
-            ValueError: It holds no number.
+        Of two such zones, the second read between two reads of the first never lies
+        outside of them; independent counters of microjoules never do that for long.
         """
-        file = os.open(zone / "energy_uj", os.O_RDONLY)
+        suspects = {
+            (kept, copy)
+            for kept in counters
+            for copy in counters
+            if kept < copy and _kind(kept) == _kind(copy)
+        }
+        for _ in range(MIRROR_LOOKS):
+            suspects = {
+                (kept, copy)
+                for kept, copy in suspects
+                if _between(counters[kept], counters[copy])
+            }
+            if suspects:
+                self._clock.sleep(MIRROR_PAUSE_S)
+        return {copy: kept for kept, copy in sorted(suspects, reverse=True)}
+
+
+class _Counter:
+    """One counter's file, kept open; opened again when it was replaced.
+
+    Attributes:
+        fault: Why the last reading failed; empty when it did not.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+        self._inode = 0
+        self._last = b""
+        self.fault = ""
+
+    def joules(self) -> float | None:
+        """Energy in joules; None where it cannot be read."""
         try:
-            int(os.pread(file, 64, 0))
-        except (OSError, ValueError):
-            os.close(file)
-            raise
-        range_uj = _number(zone / "max_energy_range_uj")
-        channel = Channel(
-            name=f"rapl.powercap/{identity}/energy_j",
-            domain=_domain(identity),
-            device=identity,
-            quantity=Quantity.ENERGY_J,
-            kind="counter",
-            provenance=Provenance.MEASURED,
-            source="rapl.powercap",
-            tier="B",
-            update_period_s=UPDATE_PERIOD_S,
-            wraps_at_j=range_uj / MICROJOULES_PER_J if range_uj else None,
-            inside=_inside(identity),
-        )
-        self._files[channel.name] = file
-        return channel
+            text = self._read()
+            value = int(text) / MICROJOULES_PER_J
+        except OSError as error:
+            self.close()
+            self.fault = f"{self._path}: {error.strerror}"
+            return None
+        except ValueError:
+            self.fault = f"{self._path}: holds no number"
+            return None
+        self.fault = ""
+        return value
+
+    def close(self) -> None:
+        """Close the file; a further reading opens it again."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _read(self) -> bytes:
+        if self._file is None:
+            self._open()
+        assert self._file is not None  # noqa: S101 (opened just now)
+        text = os.pread(self._file, 64, 0)
+        # A counter that stands still may be one whose file was replaced, as when its
+        # module was loaded anew; a real one moves each millisecond, so this is rare.
+        if text == self._last and self._path.stat().st_ino != self._inode:
+            self.close()
+            self._open()
+            text = os.pread(self._file, 64, 0)
+        self._last = text
+        return text
+
+    def _open(self) -> None:
+        self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        self._inode = os.fstat(self._file).st_ino
+
+
+def _close(counters: Iterable[_Counter]) -> None:
+    for counter in counters:
+        counter.close()
+
+
+def _between(kept: _Counter, copy: _Counter) -> bool:
+    before, middle, after = kept.joules(), copy.joules(), kept.joules()
+    if before is None or middle is None or after is None:
+        return False
+    return 0 < before <= middle <= after
+
+
+def _channel(identity: str, zone: Path, note: str | None) -> Channel:
+    range_uj = _number(zone / "max_energy_range_uj")
+    return Channel(
+        name=f"rapl.powercap/{identity}/energy_j",
+        domain=_kind(identity),
+        device=identity,
+        quantity=Quantity.ENERGY_J,
+        kind="counter",
+        provenance=Provenance.MEASURED,
+        source="rapl.powercap",
+        tier="B",
+        update_period_s=UPDATE_PERIOD_S,
+        wraps_at_j=range_uj / MICROJOULES_PER_J if range_uj else None,
+        inside=inside(identity),
+        ceiling_w=CEILING_W,
+        note=note,
+    )
 
 
 def _text(path: Path) -> str:
@@ -124,14 +224,7 @@ def _number(path: Path) -> int | None:
         return None
 
 
-def _joules(file: int) -> float | None:
-    try:
-        return int(os.pread(file, 64, 0)) / MICROJOULES_PER_J
-    except (OSError, ValueError):
-        return None
-
-
-def _domain(identity: str) -> str:
+def _kind(identity: str) -> str:
     """The physical perimeter that a zone's name stands for."""
     last = identity.rpartition("/")[2]
     if last.startswith("package"):
@@ -139,7 +232,7 @@ def _domain(identity: str) -> str:
     return last if last in ("dram", "psys", "core", "uncore") else "other"
 
 
-def _inside(identity: str) -> str | None:
+def inside(identity: str) -> str | None:
     """Cores and graphics are part of their package, memory is not."""
     parent, nested, last = identity.rpartition("/")
     return parent if nested and last != "dram" else None

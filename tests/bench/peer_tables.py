@@ -59,8 +59,10 @@ the stub NVML of `tests/nvml_stub.py`; its curve gives the true joules of any in
 Error = (joules of the tool - true joules of its interval) / true joules. The interval
 of Zeus and CodeCarbon is the work's, from the return of begin to the call of end; ours
 is the window that the record states, between two ticks. "Scaled to the work" multiplies
-our joules by the share of that window that is work. CodeCarbon has a tracker for each
-GPU and a task for each window; Zeus has its defaults.
+our joules by the share of that window that is work. Each GPU with a counter has a meter
+of ours to itself, as a job on one GPU does; with eight at once an edge can lie on the
+tick of one of them only. CodeCarbon has a tracker for each GPU and a task for each
+window; Zeus has its defaults.
 
 Each cell: root mean square of the errors, and the worst in brackets, in percent.
 """

@@ -8,7 +8,9 @@ The work of a window lies between the return of begin and the call of end, and a
 error is (its joules - true joules of its interval) / true joules. The interval of Zeus
 and of CodeCarbon, which state none, is that of the work; ours is the window that the
 record states, which ends with the tick after the work. A second row gives our joules
-scaled to the work: those of the window times the share of it that is work.
+scaled to the work: those of the window times the share of it that is work. Each GPU
+with a counter has a meter of ours to itself, as a job on one GPU does; another row is
+for one meter of all eight, whose edges cannot lie on the ticks of all.
 
 Zeus polls GPUs without a counter in busy loops that would take the processor from the
 others, so its polled GPUs have a pass of their own, with the same phases.
@@ -43,6 +45,7 @@ WINDOWS_S = (0.5, 2.0, 5.0, 20.0)
 SEED = 20_261_124
 PASCAL = 4
 SCALED = "joulebench, scaled to the work"
+TOGETHER = "joulebench, 8 GPUs at once"
 IMPORTS = {
     "joulebench": "from harness import Meter",
     "zeus": "from zeus.monitor import ZeusMonitor",
@@ -121,7 +124,16 @@ class Bench:
 class Worker:
     """One tool in its process."""
 
-    def __init__(self, bench: Bench, python: str, module: str, *words: str) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        python: str,
+        module: str,
+        *words: str,
+        visible: Sequence[Gpu] = (),
+    ) -> None:
+        uuids = ",".join(gpu.uuid for gpu in visible)
+        shown = {"CUDA_VISIBLE_DEVICES": uuids} if visible else {}
         node = TemporaryDirectory(prefix="peers-")  # a meter process of its own
         self.node = node
         self.process = subprocess.Popen(
@@ -129,7 +141,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**bench.environment, FOLDER_VARIABLE: node.name},
+            env={**bench.environment, FOLDER_VARIABLE: node.name, **shown},
             cwd=ROOT,
             text=True,
         )
@@ -173,8 +185,15 @@ def workers(bench: Bench, *, polled: bool) -> dict[str, Worker]:
         return {"zeus": Worker(bench, bench.zeus_python, "with_zeus", *indexes)}
     counted = bench.indexes(counter=True)
     every = counted + bench.indexes(counter=False)
+    half = len(bench.gpus) // 2
+    alone = [[gpu] for gpu in bench.gpus[:half]] + [list(bench.gpus[half:])]
+    ours = {
+        f"joulebench#{number}": Worker(bench, sys.executable, "with_ours", visible=gpus)
+        for number, gpus in enumerate(alone)
+    }
     return {
-        "joulebench": Worker(bench, sys.executable, "with_ours"),
+        **ours,
+        TOGETHER: Worker(bench, sys.executable, "with_ours"),
         "joulebench, unaligned": Worker(
             bench, sys.executable, "with_ours", "unaligned"
         ),
@@ -223,7 +242,8 @@ def one_window(tools: dict[str, Worker], window_s: float) -> dict[str, Any]:
 
 def judged(bench: Bench, window_s: float, said: dict[str, Any]) -> Iterator[Result]:
     """Errors of all tools over one window."""
-    for name, (begun, ended) in said.items():
+    for worker, (begun, ended) in said.items():
+        name = worker.partition("#")[0]
         work = (begun["returned_ns"], ended["called_ns"])
         for index, gpu in enumerate(bench.gpus):
             one = ended["said"].get(str(index)) or ended["said"].get(gpu.uuid)
@@ -252,7 +272,8 @@ def relative_error(
 
 def timed(said: dict[str, Any]) -> Iterator[Call]:
     """How long the calls of one window took."""
-    for name, replies in said.items():
+    for worker, replies in said.items():
+        name = worker.partition("#")[0]
         for what, reply in zip(("begin", "end"), replies, strict=True):
             duration_ns = reply["returned_ns"] - reply["called_ns"]
             yield Call(name, what, duration_ns / 1e9)
