@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import node
+from harness import node, registry
 from harness.errors import BenchError
 from harness.lines import LineReader
 from harness.records import (
@@ -29,6 +29,7 @@ from harness.records import (
     Utilization,
 )
 
+METERS_FILE = "harness.meters_file"
 PERIOD_S = 0.1
 START_TIMEOUT_S = 60.0
 RETRY_S = 0.1
@@ -145,7 +146,10 @@ def start_meter(
 
     Raises:
         EvidenceError: Another user's meter process runs on this node.
+        UsageError: The user's meters file is faulty.
     """
+    if "external" in probes:
+        _check_meters_file()
     with ExitStack() as stack:
         client = _connect(stack, tuple(probes), period_s)
         stack.callback(client.close)
@@ -179,6 +183,13 @@ def _connect(stack: ExitStack, probes: tuple[str, ...], period_s: float) -> Mete
         "the meter process of this node does not answer",
         hint=f"end the process that holds {node.lock_path()}",
     )
+
+
+def _check_meters_file() -> None:
+    """A fault of the user's file stops us here, not in the meter process."""
+    path = registry.load(f"{METERS_FILE}:meters_path")()
+    if path.exists():
+        registry.load(f"{METERS_FILE}:read_meters")(path)
 
 
 def _attach(probes: tuple[str, ...]) -> MeterClient | None:

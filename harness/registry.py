@@ -1,6 +1,5 @@
 """Names to "module:object" strings; nothing is imported before its first use."""
 
-import difflib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from importlib import import_module
@@ -8,6 +7,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from harness.errors import UsageError
+from harness.near import nearest
 
 PROBES: Mapping[str, str] = {
     "rapl": "harness.probes.rapl:RaplProbe",
@@ -17,6 +17,7 @@ PROBES: Mapping[str, str] = {
     "amdsmi": "harness.probes.amd:AmdProbe",
     "apple": "harness.probes.apple:AppleProbe",
     "tpu": "harness.probes.tpu:TpuProbe",
+    "external": "harness.probes.external:ExternalProbe",
     "host": "harness.probes.host:HostProbe",
     "codecarbon": "harness.probes.codecarbon_model:CodeCarbonProbe",
 }
@@ -35,12 +36,6 @@ def load(target: str) -> Any:
     """The object behind `module:name`, imported now."""
     module, _, name = target.partition(":")
     return getattr(import_module(module), name)
-
-
-def nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
-    """` (did you mean 'x'?)` for a near name, else an empty string."""
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {found[0]!r}?)" if found else ""
 
 
 def matches(name: str, pattern: str) -> bool:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness import registry
 from harness.errors import UsageError
 from harness.jobs import Protocol
+from harness.near import nearest
 from harness.records import Noun, OptionValue
 from harness.suite_keys import AXES, suite_table
 from harness.yaml_source import (
@@ -138,7 +138,7 @@ def _locate(reference: str) -> Path:
     if is_there or path.suffix in (".yaml", ".yml"):
         return path
     raise UsageError(
-        f"no suite {shown(reference)}{registry.nearest(reference, list(bundled))}",
+        f"no suite {shown(reference)}{nearest(reference, list(bundled))}",
         hint=f"a path to a YAML file, or one of: {', '.join(sorted(bundled))}",
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 from harness import registry
 from harness.carbon import places
 from harness.contracts import Option
+from harness.near import nearest
 from harness.records import SCHEMA, Phase
 from harness.yaml_source import Key, duration_s, number, one_of, shown, whole
 
@@ -166,7 +167,7 @@ def _pattern(known: Sequence[str]) -> Any:
         if not isinstance(value, str):
             raise ValueError(f"{shown(value)} is not a name or a pattern")
         if not any(registry.matches(name, value) for name in known):
-            near = registry.nearest(value, list(known))
+            near = nearest(value, list(known))
             raise ValueError(f"{shown(value)} matches nothing that is known{near}")
         return value
 

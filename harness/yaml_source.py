@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from harness.errors import UsageError
-from harness.registry import nearest
+from harness.near import nearest
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 20

@@ -6,6 +6,7 @@ from harness import registry
 from harness.carbon import intensity
 from harness.commands.console import err, out, print_json, print_rows
 from harness.errors import UsageError
+from harness.near import nearest
 from harness.records import TrialRecord
 from harness.suite import bundled_configs, suite_schema
 
@@ -22,7 +23,7 @@ def list_members(what: str, *, as_json: bool) -> int:
     }
     if what not in tables:
         raise UsageError(
-            f"nothing called {what!r} to list{registry.nearest(what, list(tables))}",
+            f"nothing called {what!r} to list{nearest(what, list(tables))}",
             hint=f"known: {', '.join(tables)}",
         )
     rows = tables[what]()
@@ -80,7 +81,7 @@ def schema(what: str) -> int:
     known = {"suite": suite_schema, "trial": TrialRecord.model_json_schema}
     if what not in known:
         raise UsageError(
-            f"no schema called {what!r}{registry.nearest(what, list(known))}",
+            f"no schema called {what!r}{nearest(what, list(known))}",
             hint=f"known: {', '.join(known)}",
         )
     print_json(known[what]())
@@ -111,7 +112,7 @@ def data_fetch(name: str | None) -> int:
     sources = registry.load("workloads.datasets:SOURCES")
     if name is not None and name not in sources:
         raise UsageError(
-            f"unknown data set {name!r}{registry.nearest(name, sources)}",
+            f"unknown data set {name!r}{nearest(name, sources)}",
             hint=f"known: {', '.join(sources)}",
         )
     cache = registry.load("workloads.datasets:cache_dir")()

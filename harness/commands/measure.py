@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from harness import measuring, registry
+from harness import measuring
 from harness.carbon import emissions, intensity
 from harness.commands.console import err, out, print_json, table
 from harness.crosschecks import Figure
@@ -19,6 +19,7 @@ from harness.crosschecks.serving import CROSSCHECKS
 from harness.errors import UsageError
 from harness.measuring import Comparison, Estimate, Measurement
 from harness.meter import Reading
+from harness.near import nearest
 from harness.records import EnergyReading, Factor
 
 STDERR = 2
@@ -79,7 +80,7 @@ def _check(stated: str) -> Apart:
     name, _, python = stated.partition("=")
     if name not in CROSSCHECKS:
         raise UsageError(
-            f"unknown tool {name!r}{registry.nearest(name, CROSSCHECKS)}",
+            f"unknown tool {name!r}{nearest(name, CROSSCHECKS)}",
             hint=f"--check {' or '.join(CROSSCHECKS)}",
         )
     return Apart(name, python or sys.executable)
