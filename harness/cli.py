@@ -179,15 +179,26 @@ def doctor(as_json: AsJson = False) -> None:  # noqa: FBT002
 
 
 @app.command()
-def recompute(
+def recompute(  # noqa: PLR0913, PLR0917 (one parameter an option)
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     write: Annotated[  # noqa: FBT002
         bool, typer.Option("--write", help="Store what comes out differently.")
     ] = False,
     as_json: AsJson = False,  # noqa: FBT002
+    analyser: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="A wall meter's file, laid beside by time."),
+    ] = None,
+    time_column: Annotated[str | None, typer.Option(metavar="NAME")] = None,
+    power_column: Annotated[str | None, typer.Option(metavar="NAME")] = None,
+    offset: Annotated[
+        float, typer.Option(help="Seconds to add to the analyser's time.")
+    ] = 0.0,
 ) -> None:
     """Derive every number of a run again from its raw traces."""
-    _call("recompute:recompute", folder, write=write, as_json=as_json)
+    make = registry.load("harness.commands.recompute:AnalyserOptions")
+    beside = make(analyser, time_column, power_column, offset) if analyser else None
+    _call("recompute:recompute", folder, beside, write=write, as_json=as_json)
 
 
 @app.command(name="list")
