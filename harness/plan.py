@@ -1,7 +1,11 @@
 """The plan of a run: every trial, its order and its seed, fixed before the first."""
 
 import random
+from pathlib import Path
 
+from pydantic import ValidationError
+
+from harness.errors import UsageError
 from harness.jobs import Protocol
 from harness.matrix import Skipped, expand
 from harness.records import SCHEMA, Configuration, Noun, Phase
@@ -36,6 +40,23 @@ class Plan(Noun):
     site: Site
     trials: tuple[PlannedTrial, ...]
     skips: tuple[Skipped, ...]
+
+
+def parse_plan(text: str, path: Path) -> Plan:
+    """A plan as it was written.
+
+    Raises:
+        UsageError: The file holds no plan.
+    """
+    try:
+        return Plan.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            f"{path}: not a plan: {place} {first['msg']}".replace("  ", " "),
+            hint="the plan is written by `bench run`; the trials beside it are intact",
+        ) from error
 
 
 def make_plan(suite: Suite, only: str | None = None) -> Plan:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from harness import assembly
 from harness.errors import BenchError, UsageError
-from harness.plan import Plan
+from harness.plan import parse_plan
 from harness.records import TrialRecord
 from harness.store import RunFolder
 from harness.traces import Recording, read_recording, write_recording
@@ -42,7 +42,7 @@ def recompute(folder: RunFolder, beside: Beside | None = None) -> Iterator[Recom
     Raises:
         UsageError: The folder's plan cannot be read.
     """
-    plan = Plan.model_validate_json(folder.read("plan.json"))
+    plan = parse_plan(folder.read("plan.json"), folder.path / "plan.json")
     planned = {trial.trial: trial for trial in plan.trials}
     for stored in folder.records().records:
         if stored.trial not in planned:

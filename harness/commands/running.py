@@ -12,7 +12,7 @@ from harness.commands.console import err, out, print_json, table
 from harness.commands.ranking import show_ranking
 from harness.contracts import Executor
 from harness.errors import UsageError
-from harness.plan import Plan, make_plan, shortest_s
+from harness.plan import Plan, make_plan, parse_plan, shortest_s
 from harness.progress import ProgressDisplay, left
 from harness.runner import run_plan
 from harness.store import RunFolder
@@ -48,7 +48,7 @@ def run(
 def resume(path: Path) -> int:
     """Go on with a run; a finished one is left as it is."""
     folder = RunFolder(path)
-    made = Plan.model_validate_json(folder.read("plan.json"))
+    made = parse_plan(folder.read("plan.json"), folder.path / "plan.json")
     runner = registry.create("executor", registry.EXECUTORS, "local")
     return _carry_out(made, folder, runner)
 
