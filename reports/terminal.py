@@ -8,7 +8,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.records import Carbon, Provenance, TrialRecord
-from reports.formatting import printable, scale_for, significant, with_spread
+from reports.formatting import (
+    percent,
+    printable,
+    scale_for,
+    significant,
+    with_spread,
+)
 from reports.ranking import DoubtCount, Group, Ranking
 from reports.rows import Row
 from reports.words import short_names
@@ -27,7 +33,7 @@ Cells = Callable[[Row], str]
 def header_lines(
     suite: str, machine: str, records: Sequence[TrialRecord]
 ) -> tuple[str, ...]:
-    """Suite, trials and machine; energy sources; carbon intensity with its place."""
+    """Suite, trials and machine; energy sources; carbon; what the metering cost."""
     configurations = len({record.key for record in records})
     done = sum(record.status == "ok" for record in records)
     first = f"{suite}  {configurations} configurations, {done} trials  on  {machine}"
@@ -42,7 +48,19 @@ def header_lines(
         first,
         "energy: " + ("   ".join(sorted(sources)) or "no source could be read"),
         "carbon: " + ("   ".join(sorted(carbons)) or "no intensity was given"),
+        *_meter_cost(records),
     )
+
+
+def _meter_cost(records: Sequence[TrialRecord]) -> tuple[str, ...]:
+    """What measuring cost, where the records say it."""
+    costs = [r.meter for r in records if r.meter.cpu_s and r.meter.duration_s]
+    lasted_s = sum(cost.duration_s or 0.0 for cost in costs)
+    if not lasted_s:
+        return ()
+    spent_s = sum(cost.cpu_s or 0.0 for cost in costs)
+    each_s = significant(spent_s / len(costs))
+    return (f"meters: {each_s} CPU s a trial, {percent(spent_s / lasted_s)} of a core",)
 
 
 def _intensity(carbon: Carbon) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.records import Carbon, TrialRecord
+from harness.records import Carbon, MeterCost, TrialRecord
 from reports.ranking import Group, Ranking, rank
 from reports.rows import Row
 from reports.terminal import header_lines, render
@@ -109,6 +109,15 @@ def test_an_intensity_carries_its_place_and_year() -> None:
 
     assert header_lines("quick", "a laptop", [record])[2] == (
         "carbon: 56.0 g CO2e/kWh, FRA, 2023 (assumed)"
+    )
+
+
+def test_what_the_metering_cost_is_said() -> None:
+    costs = [MeterCost(cpu_s=0.05, duration_s=10.0), MeterCost()]
+    records = [stored()[0].model_copy(update={"meter": cost}) for cost in costs]
+
+    assert header_lines("quick", "a laptop", records)[-1] == (
+        "meters: 0.0500 CPU s a trial, 0.5 % of a core"
     )
 
 
