@@ -21,6 +21,8 @@ AGREEMENT = 0.25
 """A counter further than this from the integrated power is not believed."""
 ALIASED_AGREEMENT = 0.55
 """A part-time sensor can err by half of the truth itself (arXiv 2312.02741)."""
+ENOUGH_MEANS = 3
+"""So many means of the power must lie in a window to judge a counter by them."""
 COVERAGE = 0.98
 """Less of the window than this, and there is no figure for it."""
 MOST_FILLED = 0.05
@@ -119,7 +121,7 @@ def _believed(
     filled = _filled(counter, gauge, trace)
     if filled is None:
         return None, counter.part.reason
-    if not _agrees(filled, gauge):
+    if not _agrees(filled, gauge, span):
         watts = [s.energy_j / span.duration_s for s in (filled, gauge)]
         return None, (
             f"the counter says {watts[0]:.3g} W where the mean power is "
@@ -153,8 +155,10 @@ def _filled(counter: Said, gauge: Said, trace: Trace) -> Said | None:
     return Said(counter.channel, part)
 
 
-def _agrees(counter: Said, gauge: Said) -> bool:
-    if not gauge.known or gauge.part.holes:
+def _agrees(counter: Said, gauge: Said, span: Span) -> bool:
+    """Whether the mean power bears the counter out; a short window cannot tell."""
+    slow_s = gauge.channel.averaging_s + (gauge.channel.update_period_s or 0.0)
+    if not gauge.known or gauge.part.holes or span.duration_s < ENOUGH_MEANS * slow_s:
         return True
     apart_j = abs(counter.energy_j - gauge.energy_j)
     allowed_j = AGREEMENT * gauge.energy_j

@@ -22,9 +22,10 @@ DEFAULT_CEILING_W = 1_000_000.0
 def integrate(channel: Channel, series: Series, span: Span) -> Part:
     """Energy of a power gauge over a window.
 
-    The bound is that of N independent steps, each seen up to a reading, an update and
-    an average too late or too early: lag / sqrt 2 x root of the sum of squared steps
-    (two standard deviations for white noise; more than the whole error of one step).
+    The bound is that of N independent steps, each seen up to a reading and an update
+    too late or too early: lag / sqrt 2 x root of the sum of squared steps (two standard
+    deviations for white noise; more than the whole error of one step). A source that
+    averages over w seconds smears a step of P watts beside an edge by up to w P / 8.
     """
     clean = _plausible(channel, series)
     lag_s = _period_s(channel) + clean.interval_s + channel.averaging_s
@@ -37,9 +38,14 @@ def integrate(channel: Channel, series: Series, span: Span) -> Part:
     energy_j = _area_j(shifted, span) - sum(_area_j(shifted, hole) for hole in holes)
     steps_w = np.diff(_around(shifted, span, lag_s).values)
     spread_w = math.sqrt(float(np.square(steps_w).sum()))
+    delay_s = _period_s(channel) + clean.interval_s
+    smeared_w = _range_w(shifted, span.start_ns, lag_s) + _range_w(
+        shifted, span.end_ns, lag_s
+    )
     return Part(
         energy_j=energy_j,
-        bound_j=lag_s / math.sqrt(2.0) * spread_w,
+        bound_j=delay_s / math.sqrt(2.0) * spread_w
+        + channel.averaging_s / 8 * smeared_w,
         updates=len(clean.inside(span).changes),
         update_period_s=_known_period_s(channel, series),
         holes=holes,
@@ -76,6 +82,13 @@ def _plausible(channel: Channel, series: Series) -> Series:
 def _around(series: Series, span: Span, margin_s: float) -> Series:
     margin_ns = round(margin_s * NS_PER_S)
     return series.cut(span.start_ns - margin_ns, span.end_ns + margin_ns)
+
+
+def _range_w(series: Series, edge_ns: int, margin_s: float) -> float:
+    """Largest less smallest power beside an edge."""
+    margin_ns = round(margin_s * NS_PER_S)
+    near = series.cut(edge_ns - margin_ns, edge_ns + margin_ns).values
+    return float(near.max() - near.min()) if len(near) else 0.0
 
 
 def _area_j(series: Series, span: Span) -> float:

@@ -198,6 +198,22 @@ def test_a_gpu_that_only_gives_absurd_powers_has_no_joules(start: Start) -> None
     assert "no plausible power reading" in (reading.reason or "")
 
 
+@pytest.mark.parametrize("at_s", [3.0, 3.2, 3.4, 3.6, 3.8])
+def test_a_slow_mean_does_not_discredit_the_counter_of_a_short_window(
+    start: Start, at_s: float
+) -> None:
+    gpu = Gpu(uuid=A, curve=((0.0, 100.0), (at_s, 300.0)), instant=False)
+    meter = start(gpu)
+
+    span = meter.window(0.5)
+    reading = only(meter, span)
+
+    truth_j = gpu.energy_j(*seconds(span))
+    assert reading.method == "counter"
+    assert reading.energy_j == pytest.approx(truth_j, rel=0.02)
+    assert abs((reading.energy_j or 0) - truth_j) <= (reading.relative_bound_j or 0)
+
+
 def test_several_gpus_add_up_each_with_its_phase(start: Start) -> None:
     gpus = [
         Gpu(uuid=f"GPU-{k}", counter_phase_s=0.023 * k, curve=((0.0, 100.0 + 50 * k),))
