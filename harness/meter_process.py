@@ -7,6 +7,7 @@ of this process.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -69,10 +70,10 @@ class MeterService:
     def end(self) -> None:
         """End the recording and make it a file."""
         self._sampler.edge()
-        if self._spool is not None:
-            self._sampler.release(self._spool)
-            self._spool.finish((self._begun, _clocks()))
-            self._spool = None
+        spool, self._spool = self._spool, None
+        if spool is not None:
+            self._sampler.release(spool)
+            spool.finish((self._begun, _clocks()))
 
     def open_window(self, *, aligned: bool) -> int:
         """Begin a window at an edge; its start in nanoseconds."""
@@ -126,7 +127,8 @@ class MeterService:
 
     def leave(self) -> None:
         """The client has gone: keep its trace and forget its windows."""
-        self.end()
+        with contextlib.suppress(OSError):  # nobody is left to tell; the spool stays
+            self.end()
         for identity in self._windows.values():
             self._sampler.forget(identity)
         self._windows.clear()

@@ -116,6 +116,7 @@ class Sampler:
         self._due_ns: dict[str, int] = {}
         self._pending: tuple[array[int], array[int], array[float]]
         self._recorders: list[Recorder] = []
+        self._faults: dict[int, OSError] = {}
         self._needed_from: list[int] = []
         self.channels: tuple[Channel, ...] = ()
         self.unavailable: list[tuple[str, str, str]] = []
@@ -175,10 +176,17 @@ class Sampler:
             self._recorders.append(recorder)
 
     def release(self, recorder: Recorder) -> None:
-        """Hand over what is left and let the recorder go."""
+        """Hand over what is left and let the recorder go.
+
+        Raises:
+            OSError: It could not take everything, as when the disk is full.
+        """
         self.flush()
         with self._flushing:
             self._recorders.remove(recorder)
+            fault = self._faults.pop(id(recorder), None)
+        if fault is not None:
+            raise fault
 
     def keep_from(self, time_ns: int) -> None:
         """Keep the samples since this instant until `forget`."""
@@ -213,7 +221,18 @@ class Sampler:
                 times_ns, indexes = (np.asarray(part, np.int64) for part in batch[:2])
                 values = np.asarray(batch[2], np.float64)
                 for recorder in self._recorders:
-                    recorder.append(times_ns, indexes, values)
+                    self._hand_over(recorder, times_ns, indexes, values)
+
+    def _hand_over(
+        self, recorder: Recorder, times_ns: Times, indexes: Times, values: Values
+    ) -> None:
+        """A recorder that fails once is told nothing more; sampling goes on."""
+        if id(recorder) in self._faults:
+            return
+        try:
+            recorder.append(times_ns, indexes, values)
+        except OSError as error:
+            self._faults[id(recorder)] = error
 
     def _read(self, names: Collection[str] | None = None) -> int:
         """Take one sample of the named channels, or of all that are due."""

@@ -141,6 +141,30 @@ def test_recorders_get_every_sample_once_and_memory_is_bounded() -> None:
     assert len(held) <= 2 * KEEP_S + 3
 
 
+class Full:
+    """A recorder whose disk is full."""
+
+    def append(self, times_ns: Times, indexes: Times, values: Values) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_is_told_at_the_end_and_sampling_goes_on() -> None:
+    clock = FakeClock()
+    sampler = sampler_of(clock)
+    full, kept = Full(), Kept()
+    sampler.record(full)
+    sampler.record(kept)
+
+    for _ in range(3):
+        clock.advance(1.0)
+        sampler.edge()
+        sampler.flush()
+
+    assert len(kept.times_ns) == 3
+    with pytest.raises(OSError, match="No space left"):
+        sampler.release(full)
+
+
 def test_an_open_window_keeps_its_samples() -> None:
     clock = FakeClock()
     sampler = sampler_of(clock)
