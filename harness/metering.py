@@ -146,8 +146,9 @@ def start_meter(
 
     Raises:
         EvidenceError: Another user's meter process runs on this node.
-        UsageError: The user's meters file is faulty.
+        UsageError: The user's meters file is faulty, or the lock cannot be opened.
     """
+    node.check()
     if "external" in probes:
         _check_meters_file()
     with ExitStack() as stack:

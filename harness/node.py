@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.errors import EvidenceError
+from harness.errors import EvidenceError, UsageError
 
 FOLDER_VARIABLE = "JOULEBENCH_RUNTIME_DIR"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -92,12 +92,28 @@ def attachable(probes: tuple[str, ...]) -> Holder:
     )
 
 
+def check() -> None:
+    """See that the lock file can be opened.
+
+    Raises:
+        UsageError: It cannot, and the message says why.
+    """
+    os.close(_open_lock())
+
+
 def _open_lock() -> int:
-    flags = os.O_CLOEXEC | os.O_NOFOLLOW
+    """The lock file; one of another user is opened for reading, to wait for it."""
+    path, flags = lock_path(), os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        return os.open(lock_path(), os.O_RDWR | os.O_CREAT | flags, 0o644)
-    except PermissionError:
-        return os.open(lock_path(), os.O_RDONLY | flags)
+        try:
+            return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o644)
+        except PermissionError:
+            return os.open(path, os.O_RDONLY | flags)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: the node's lock file cannot be opened: {error.strerror}",
+            hint=f"{FOLDER_VARIABLE} names a folder that this user may write to",
+        ) from error
 
 
 def _parse(text: bytes) -> Holder | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import node
-from harness.errors import BenchError, EvidenceError
+from harness.errors import BenchError, EvidenceError, UsageError
 from harness.meter import Meter
 from harness.metering import MeterClient, start_meter
 from harness.records import Channel
@@ -297,6 +297,35 @@ def test_other_meters_than_those_that_run_are_refused() -> None:
 
     with start_meter(["host"]), refused, start_meter(PROBES):
         pass
+
+
+@pytest.mark.parametrize("trouble", ["missing", "link", "folder"])
+def test_a_lock_that_cannot_be_opened_is_said_with_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    folder = tmp_path / "node"
+    if trouble != "missing":
+        folder.mkdir()
+    if trouble == "link":
+        (folder / "joulebench-meter.lock").symlink_to("/etc/hostname")
+    if trouble == "folder":
+        (folder / "joulebench-meter.lock").mkdir()
+    monkeypatch.setenv(node.FOLDER_VARIABLE, str(folder))
+
+    refused = pytest.raises(UsageError, match=r"joulebench-meter\.lock")
+    with refused, start_meter(["host"]):
+        pass
+
+
+@pytest.mark.parametrize("left", ["", "not json", '{"pid": 1}'])
+def test_what_a_dead_process_left_in_the_lock_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    (tmp_path / "joulebench-meter.lock").write_text(left)
+    monkeypatch.setenv(node.FOLDER_VARIABLE, str(tmp_path))
+
+    with start_meter(["host"]) as meter:
+        assert meter.edge() > 0
 
 
 def test_the_lock_of_a_meter_that_was_killed_is_free_again() -> None:
