@@ -16,7 +16,7 @@ not over ranks.
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ContextDecorator, ExitStack, contextmanager
+from contextlib import ContextDecorator, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -145,8 +145,10 @@ class Meter(ContextDecorator):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stack.close()
-        self._client = None
+        try:
+            self._stack.__exit__(kind, error, trace)
+        finally:
+            self._client = None
 
     @property
     def meter_path(self) -> str | None:
@@ -185,12 +187,21 @@ class Meter(ContextDecorator):
         cpu_s = _cpu_s()
         try:
             yield window
-        finally:
-            _synchronise()
-            measured = client.close_window(
-                start_ns, aligned=self._aligned, own_cpu_s=_cpu_s() - cpu_s
-            )
-            window._reading = reading_of(window.name, measured)  # noqa: SLF001
+        except BaseException:
+            with suppress(BenchError):  # what went wrong in the block is told, not this
+                window._reading = self._close(client, start_ns, window.name, cpu_s)  # noqa: SLF001
+            raise
+        _synchronise()
+        window._reading = self._close(client, start_ns, window.name, cpu_s)  # noqa: SLF001
+
+    def _close(
+        self, client: MeterClient, start_ns: int, name: str, cpu_s: float
+    ) -> Reading:
+        own_cpu_s = _cpu_s() - cpu_s
+        measured = client.close_window(
+            start_ns, aligned=self._aligned, own_cpu_s=own_cpu_s
+        )
+        return reading_of(name, measured)
 
 
 def _cpu_s() -> float:

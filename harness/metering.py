@@ -64,6 +64,8 @@ class MeterClient:
             self._socket.close()
             raise
         self._replies = LineReader(self._socket.fileno())
+        self._turn = threading.Lock()
+        self._is_waiting = False
 
     def begin(self, path: Path, **facts: Any) -> None:
         """Record a trace file from here on, with facts to keep in it."""
@@ -125,11 +127,21 @@ class MeterClient:
         self._socket.close()
 
     def _ask(self, **request: Any) -> Any:
-        try:
-            self._socket.sendall(json.dumps(request).encode() + b"\n")
-            line = self._replies.line()
-        except OSError as error:
-            raise BenchError("the meter process has gone") from error
+        """The answer to one request; threads take turns.
+
+        An interrupt between question and answer would leave the answer to the next
+        question: the connection is given up instead.
+        """
+        with self._turn:
+            if self._is_waiting:
+                raise BenchError("the meter was interrupted", hint="start it anew")
+            self._is_waiting = True
+            try:
+                self._socket.sendall(json.dumps(request).encode() + b"\n")
+                line = self._replies.line()
+            except OSError as error:
+                raise BenchError("the meter process has gone") from error
+            self._is_waiting = False
         if line is None:
             raise BenchError("the meter process has gone")
         reply = json.loads(line)

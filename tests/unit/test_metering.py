@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -375,6 +376,59 @@ def test_a_reading_before_its_end_is_an_error_not_a_number() -> None:
 
     with pytest.raises(BenchError, match="not running"), meter.window("late"):
         pass
+
+
+def test_windows_in_threads_take_turns() -> None:
+    with Meter(probes=PROBES) as meter:
+
+        def work(name: str) -> None:
+            for _ in range(5):
+                with meter.window(name):
+                    time.sleep(0.01)
+
+        threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    found = [reading for name in "abcd" for reading in meter.windows[name]]
+    assert len(found) == 20
+    assert all(reading.duration_s >= 0.01 for reading in found)
+
+
+def test_what_went_wrong_inside_a_window_is_what_is_told() -> None:
+    with Meter(probes=PROBES) as meter:
+        with pytest.raises(ZeroDivisionError), meter.window("w") as window:
+            raise ZeroDivisionError
+        with meter.window("next") as after:
+            time.sleep(0.02)
+
+    assert window.reading.energy_j is not None
+    assert after.reading.duration_s >= 0.02
+
+
+def test_a_killed_meter_is_an_error_not_a_number() -> None:
+    gone = pytest.raises(BenchError, match="has gone")
+
+    with gone, Meter(probes=PROBES):
+        os.kill(node.attachable(tuple(PROBES)).pid, signal.SIGKILL)
+
+
+def test_an_interrupted_question_leaves_no_answer_to_the_next() -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with start_meter(PROBES) as meter:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(KeyboardInterrupt):
+                meter.periods(1.0)
+            with pytest.raises(BenchError, match="interrupted"):
+                meter.edge()
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_the_public_meter_loads_neither_torch_nor_pandas() -> None:
