@@ -25,7 +25,7 @@ SLACK_S = 1.0
 WRAP_SHARE = 0.5
 """A fall is a wrap only where going round the range is the shorter way."""
 STALL_PERIODS = 10
-STALL_MIN_S = 1.0
+STALL_MIN_S = 0.3
 STALL_SHARE = 0.25
 """A pause is a stall if the tick after it brings less than this of its energy."""
 QUICK_S = 0.005
@@ -34,6 +34,8 @@ AROUND_S = 0.3
 AROUND_TICKS = 3
 """The power beside an edge is that of three ticks and of 0.3 s, at least: when a single
 tick was seen is not sharp enough."""
+ALIVE_PERIODS = 2.5
+"""A counter that has not moved for so long when it was last read stands still."""
 GAP_MIN_S = 0.5
 GAP_INTERVALS = 5
 
@@ -97,6 +99,12 @@ class _Ticks:
         grown_j = float(self.energy_j[last] - self.energy_j[first])
         return grown_j * NS_PER_S / passed_ns
 
+    def torn_ns(self, within: Mask) -> Times:
+        """How unsharp both ends of each lost interval are, of those within: [lost]."""
+        at = np.flatnonzero(self.lost & within)
+        torn: Times = self.resolution_ns[at] + self.resolution_ns[at - 1]
+        return torn
+
     def before_w(self, index: int) -> float | None:
         """Mean power of the last few ticks up to this one in watts."""
         from_ns = int(self.times_ns[index]) - round(AROUND_S * NS_PER_S)
@@ -132,14 +140,17 @@ def count(channel: Channel, series: Series, span: Span) -> Part:
         return Part(0.0, update_period_s=period_s)  # a model may well say nothing ran
     if not within.any():
         return Part(None, reason="the counter did not move in the window")
-    holes, reason = _holes(ticks, series, span, stall_s)
+    alive_s = ALIVE_PERIODS * max(period_s or 0.0, series.interval_s)
+    holes, reason = _holes(ticks, series, span, min(alive_s, stall_s))
     start_ns = max([span.start_ns, *(h.end_ns for h in holes if _opens(h, span))])
     end_ns = min([span.end_ns, *(h.start_ns for h in holes if _closes(h, span))])
     start_j, start_bound_j = _at(ticks, start_ns, period_s, before=True)
     end_j, end_bound_j = _at(ticks, end_ns, period_s, before=False)
+    energy_j = max(0.0, end_j - start_j)
+    torn_s = sum(seconds(int(ns)) for ns in ticks.torn_ns(within))
     return Part(
-        energy_j=max(0.0, end_j - start_j),
-        bound_j=start_bound_j + end_bound_j,
+        energy_j=energy_j,
+        bound_j=start_bound_j + end_bound_j + torn_s * energy_j / span.duration_s,
         updates=int(within.sum()),
         update_period_s=period_s,
         holes=holes,
@@ -152,8 +163,12 @@ def count(channel: Channel, series: Series, span: Span) -> Part:
 
 def gaps_of(inside: Series, period_s: float) -> int:
     """Intervals between two readings that are far longer than they should be."""
-    limit_s = max(GAP_MIN_S, GAP_INTERVALS * inside.interval_s, 3 * period_s)
+    limit_s = max(_gap_s(inside), 3 * period_s)
     return int((np.diff(inside.times_ns) > limit_s * NS_PER_S).sum())
+
+
+def _gap_s(series: Series) -> float:
+    return max(GAP_MIN_S, GAP_INTERVALS * series.interval_s)
 
 
 def clip(start_ns: int, end_ns: int, span: Span) -> Span:
@@ -258,22 +273,35 @@ def _at(
 
 
 def _holes(
-    ticks: _Ticks, series: Series, span: Span, stall_s: float
+    ticks: _Ticks, series: Series, span: Span, alive_s: float
 ) -> tuple[tuple[Span, ...], str | None]:
     """Intervals of the window without joules, in order, and a reason for the first."""
-    found: list[tuple[int, int, str]] = []
-    if series.times_ns[0] > span.start_ns:
-        found.append((span.start_ns, int(series.times_ns[0]), "readings begin late"))
+    found = _unread(series, span)
     for index in np.flatnonzero(ticks.lost):
         fell = "was reset or jumped" if ticks.fell[index] else "stood still"
         start_ns, end_ns = ticks.times_ns[index - 1 : index + 1].tolist()
         found.append((start_ns, end_ns, f"the counter {fell} inside the window"))
     last_ns, read_ns = int(ticks.times_ns[-1]), int(series.times_ns[-1])
-    if span.end_ns - last_ns > stall_s * NS_PER_S:
+    if max(read_ns, span.end_ns) - last_ns > alive_s * NS_PER_S:
         reason = "the counter stood still up to the end of the window"
         found.append((last_ns, span.end_ns, reason))
-    elif read_ns < span.end_ns:
-        found.append((read_ns, span.end_ns, "readings end early"))
     holes = [(clip(start, end, span), why) for start, end, why in found]
     kept = [(hole, why) for hole, why in holes if hole.end_ns > hole.start_ns]
     return tuple(hole for hole, _ in kept), kept[0][1] if kept else None
+
+
+def _unread(series: Series, span: Span) -> list[tuple[int, int, str]]:
+    """What lies between an edge of the window and the nearest reading inside it."""
+    first, last = int(series.times_ns[0]), int(series.times_ns[-1])
+    found = []
+    if first > span.start_ns:
+        found.append((span.start_ns, first, "readings begin late"))
+    for index in np.flatnonzero(np.diff(series.times_ns) > _gap_s(series) * NS_PER_S):
+        before_ns, after_ns = series.times_ns[index : index + 2].tolist()
+        if before_ns < span.start_ns < after_ns:
+            found.append((span.start_ns, after_ns, "readings begin late"))
+        if before_ns < span.end_ns < after_ns:
+            found.append((before_ns, span.end_ns, "readings end early"))
+    if last < span.end_ns:
+        found.append((last, span.end_ns, "readings end early"))
+    return found

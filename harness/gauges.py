@@ -15,6 +15,8 @@ from harness.records import Channel, Provenance, Span
 from harness.series import Series
 from harness.units import NS_PER_S
 
+RESOLUTION_W = 0.001
+"""Sources tell milliwatts, if not less."""
 DEFAULT_CEILING_W = 1_000_000.0
 """A rack draws less; sources that know their limit say so."""
 
@@ -25,7 +27,8 @@ def integrate(channel: Channel, series: Series, span: Span) -> Part:
     The bound is that of N independent steps, each seen up to a reading and an update
     too late or too early: lag / sqrt 2 x root of the sum of squared steps (two standard
     deviations for white noise; more than the whole error of one step). A source that
-    averages over w seconds smears a step of P watts beside an edge by up to w P / 8.
+    averages over w seconds smears a step of P watts beside an edge by up to w P / 8;
+    swings as large as the mean power itself may hide in its averages.
     """
     clean = _plausible(channel, series)
     lag_s = _period_s(channel) + clean.interval_s + channel.averaging_s
@@ -45,7 +48,8 @@ def integrate(channel: Channel, series: Series, span: Span) -> Part:
     return Part(
         energy_j=energy_j,
         bound_j=delay_s / math.sqrt(2.0) * spread_w
-        + channel.averaging_s / 8 * smeared_w,
+        + channel.averaging_s / 8 * max(smeared_w, 2 * energy_j / span.duration_s)
+        + RESOLUTION_W * span.duration_s,
         updates=len(clean.inside(span).changes),
         update_period_s=_known_period_s(channel, series),
         holes=holes,
