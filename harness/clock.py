@@ -1,5 +1,6 @@
 """One clock for everything: the system's monotonic clock, injectable in tests."""
 
+import os
 import time
 from typing import Protocol
 
@@ -26,3 +27,8 @@ class SystemClock:
     def sleep(self, duration_s: float) -> None:
         """Wait for a number of seconds."""
         time.sleep(max(0.0, duration_s))
+
+
+def process_cpu_s() -> float:
+    """Processor seconds of this process, its threads and its ended children."""
+    return sum(os.times()[:4])

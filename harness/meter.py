@@ -13,15 +13,21 @@ of another rank, attaches to it, and its readings carry the same `node`. Sum ove
 not over ranks.
 """
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ContextDecorator, ExitStack, contextmanager, suppress
+from contextlib import (
+    ContextDecorator,
+    ExitStack,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from harness import checks, node
+from harness.clock import process_cpu_s
 from harness.errors import BenchError
 from harness.metering import Measured, MeterClient, start_meter
 from harness.records import Doubt, EnergyReading, EnergyTotal, Span, Utilization
@@ -92,11 +98,15 @@ def reading_of(name: str, measured: Measured) -> Reading:
 
 
 class Window:
-    """A stretch under way; its reading is there when it has ended."""
+    """A stretch under way; its reading is there when it has ended.
+
+    Attributes:
+        result: The reading; None until then.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._reading: Reading | None = None
+        self.result: Reading | None = None
 
     @property
     def reading(self) -> Reading:
@@ -105,11 +115,11 @@ class Window:
         Raises:
             BenchError: The window has not ended.
         """
-        if self._reading is None:
+        if self.result is None:
             raise BenchError(
                 f"window {self.name!r} has not ended", hint="ask after its `with` block"
             )
-        return self._reading
+        return self.result
 
 
 class Meter(ContextDecorator):
@@ -184,29 +194,25 @@ class Meter(ContextDecorator):
             )
         _synchronise()
         start_ns = client.open_window(aligned=self._aligned)
-        cpu_s = _cpu_s()
+        cpu_s = process_cpu_s()
+        is_sound = False
         try:
             yield window
-        except BaseException:
-            with suppress(BenchError):  # what went wrong in the block is told, not this
-                window._reading = self._close(client, start_ns, window.name, cpu_s)  # noqa: SLF001
-            raise
-        _synchronise()
-        window._reading = self._close(client, start_ns, window.name, cpu_s)  # noqa: SLF001
+            is_sound = True
+        finally:
+            # What went wrong in the block is told, not that the meter failed as well.
+            with nullcontext() if is_sound else suppress(BenchError):
+                _synchronise()
+                own_cpu_s = process_cpu_s() - cpu_s
+                window.result = self._close(client, start_ns, window.name, own_cpu_s)
 
     def _close(
-        self, client: MeterClient, start_ns: int, name: str, cpu_s: float
+        self, client: MeterClient, start_ns: int, name: str, own_cpu_s: float
     ) -> Reading:
-        own_cpu_s = _cpu_s() - cpu_s
         measured = client.close_window(
             start_ns, aligned=self._aligned, own_cpu_s=own_cpu_s
         )
         return reading_of(name, measured)
-
-
-def _cpu_s() -> float:
-    """Processor seconds of this process, its threads and its ended children."""
-    return sum(os.times()[:4])
 
 
 def _synchronise() -> None:

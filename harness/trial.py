@@ -1,13 +1,12 @@
 """One trial: setup, idle, warm-up, the measured window, the quality of its answers."""
 
-import os
 import random
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.clock import Clock
+from harness.clock import Clock, process_cpu_s
 from harness.contracts import Backend, EdgeMeter, Setting, Skip, Workload
 from harness.jobs import Job, Outcome
 from harness.records import Span
@@ -85,9 +84,9 @@ def run_trial(
     steady, unsteady = _warm_up(bench, job)
     bench.clock.sleep(phase_s(job.trial))
     work = Work()
-    cpu_s = _cpu_s()
+    cpu_s = process_cpu_s()
     work_s = bench.span("window", lambda: _work(bench, job, work), aligned=True)
-    cpu_s = _cpu_s() - cpu_s
+    cpu_s = process_cpu_s() - cpu_s
     answers: list[tuple[Any, Mapping[str, Any]]] = []
     bench.span("evaluate", lambda: answers.append(workload.evaluate()))
     bench.span("idle_after", lambda: bench.clock.sleep(idle_s), aligned=True)
@@ -119,11 +118,6 @@ def phase_s(trial: str) -> float:
     """
     chance = random.Random(trial)  # noqa: S311 (spreads phases, keeps no secret)
     return chance.uniform(0.0, SENSOR_PERIOD_S)
-
-
-def _cpu_s() -> float:
-    """Processor seconds of this process, its threads and its ended children."""
-    return sum(os.times()[:4])
 
 
 def _warm_up(bench: Bench, job: Job) -> tuple[bool, list[str]]:
