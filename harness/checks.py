@@ -14,6 +14,7 @@ from harness.records import (
 
 ENOUGH_UPDATES = 100
 ENOUGH_S = 10.0
+LEAST_MODEL_S = 1.0
 IDLE_DRIFT = 0.03
 MOST_STEAL = 0.01
 MOST_FOREIGN = 0.05
@@ -49,7 +50,7 @@ def short_window(
     """
     measured = [r for r in energy if _has_joules(r)]
     if not measured:
-        return []
+        return _short_model(duration_s, setting) if energy else []
     slowest = max(measured, key=lambda r: r.update_period_s or 0.0)
     needed_s = max(ENOUGH_S, ENOUGH_UPDATES * (slowest.update_period_s or 0.0))
     if duration_s >= needed_s:
@@ -60,6 +61,19 @@ def short_window(
             message=f"the window of {duration_s:.1f} s spans {slowest.updates} updates "
             f"of {slowest.source}",
             remedy=f"a window of {needed_s:.3g} s or more: {setting}",
+        )
+    ]
+
+
+def _short_model(duration_s: float, setting: str) -> list[Doubt]:
+    """A load model has nothing to go by in a moment."""
+    if duration_s >= LEAST_MODEL_S:
+        return []
+    return [
+        Doubt(
+            code="short-window",
+            message=f"a window of {duration_s:.3g} s is too short for a load model",
+            remedy=f"a window of {ENOUGH_S:g} s or more: {setting}",
         )
     ]
 

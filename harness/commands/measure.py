@@ -63,16 +63,24 @@ def measure(words: Sequence[str], options: MeasureOptions) -> int:
         on_run=_progress(options.repeat) if repeats else None,
     )
     plain = _plain(measurements, factor, options.items)
-    if options.export_json:
-        options.export_json.write_text(json.dumps(plain, indent=1) + "\n")
-    if options.export_markdown:
-        text = "\n".join(_markdown(measurements, options.items)) + "\n"
-        options.export_markdown.write_text(text, encoding="utf-8")
     if options.as_json:
         print_json(plain)
     else:
         _show(measurements, factor, options.items)
+    if options.export_json:
+        _export(options.export_json, json.dumps(plain, indent=1))
+    if options.export_markdown:
+        _export(
+            options.export_markdown, "\n".join(_markdown(measurements, options.items))
+        )
     return next((m.exit_code for m in measurements if m.exit_code), 0)
+
+
+def _export(target: Path, text: str) -> None:
+    try:
+        target.write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{target}: cannot be written: {error.strerror}") from error
 
 
 def _check(stated: str) -> Apart:

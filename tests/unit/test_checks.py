@@ -32,6 +32,8 @@ def test_a_window_of_models_is_not_too_short() -> None:
     modelled = reading("cpu", "model", 50.0, provenance="modelled", tier="D")
 
     assert checks.short_window((modelled,), 1.0, "x") == []
+    assert codes(checks.short_window((modelled,), 0.9, "x")) == ["short-window"]
+    assert checks.short_window((), 0.9, "x") == []
 
 
 @pytest.mark.parametrize(
