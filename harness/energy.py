@@ -81,28 +81,30 @@ def _said(channel: Channel, trace: Trace, span: Span) -> Said:
 
 def _reading(said: Sequence[Said], trace: Trace, span: Span) -> EnergyReading:
     """The best of what is said about one device."""
-    counters = sorted((s for s in said if s.channel.kind == "counter"), key=_order)
-    gauges = sorted((s for s in said if s.channel.kind == "gauge"), key=_order)
-    gauge = next(iter(gauges), None)
+    ranked = sorted(said, key=lambda s: _order(s, span))
+    counters = [s for s in ranked if s.channel.kind == "counter"]
+    gauge = next((s for s in ranked if s.channel.kind == "gauge"), None)
     refused: list[str] = []
     for counter in counters:
         filled, reason = _believed(counter, gauge, trace, span)
         if filled is not None:
             return _record(filled, span, refused + ([reason] if reason else []), said)
         refused.append(reason or "")
-    if gauge is None:
+    if gauge is None or (counters and not gauge.known):
         return _record(counters[0], span, refused, said)
     return _record(gauge, span, refused, said)
 
 
-def _order(said: Said) -> tuple[bool, int, str, float]:
-    """Known first, then by provenance and tier, then by the bound.
+def _order(said: Said, span: Span) -> tuple[bool, bool, int, str, float]:
+    """Known first, then whole, then by provenance and tier, then by the bound.
 
     A part-time sensor's bound holds for the share of the time that it looks at.
     """
     channel = said.channel
     bound_j = said.part.bound_j / max(channel.observed_ratio, 1e-3)
-    return (not said.known, RANK[channel.provenance], channel.tier or "E", bound_j)
+    is_torn = _lost_s(said) > (1.0 - COVERAGE) * span.duration_s
+    trust = (RANK[channel.provenance], channel.tier or "E", bound_j)
+    return (not said.known, is_torn, *trust)
 
 
 def _believed(

@@ -173,3 +173,31 @@ def test_mean_power_is_energy_over_time() -> None:
     trace = {"meter/energy_j": samples((0, 0), (2, 30))}
 
     assert energy.mean_power_w([channel()], trace, span(0, 2)) == 15
+
+
+def test_a_whole_gauge_is_taken_before_a_torn_one_of_a_smaller_bound() -> None:
+    torn = channel("torn", kind="gauge", tier="C", period_s=0.01)
+    whole = channel("whole", kind="gauge", tier="C", period_s=0.5)
+    steps = [(0.1 * i, 100.0 + i % 2) for i in range(100)]
+    trace = {
+        "torn": samples(*[(t, 100.0) for t, _ in steps if t < 5]),
+        "whole": samples(*steps),
+    }
+
+    (reading,) = energy.account([torn, whole], trace, span(0, 9))
+
+    assert reading.energy_j == pytest.approx(905.0, rel=0.01)
+
+
+def test_a_counter_that_failed_tells_why_where_no_power_helps() -> None:
+    described = [
+        channel(period_s=0.1),
+        channel("meter/power_w", kind="gauge", tier="C"),
+    ]
+    stuck = [(0.1 * i, min(20.0, 1.0 * i)) for i in range(100)]
+    trace = {"meter/energy_j": samples(*stuck)}
+
+    (reading,) = energy.account(described, trace, span(0, 9))
+
+    assert reading.energy_j is None
+    assert "stood still" in (reading.reason or "")
