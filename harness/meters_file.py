@@ -6,9 +6,11 @@ address.
 """
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -82,10 +84,16 @@ def read_meters(path: Path) -> tuple[MeterEntry, ...]:
         UsageError: It cannot be read; all faults are told at once, with their lines.
     """
     source = read_source(path)
-    meters = Key(table=_table(), required=True, at_least=1)
-    schema = Key(_schema, required=True)
-    found = read_table(source, (), source.data, {"schema": schema, "meters": meters})
-    entries = found.get("meters", ())
+    keys = {
+        "schema": Key(_schema, required=True),
+        "meters": Key(_listed, required=True),
+    }
+    found = read_table(source, (), source.data, keys)
+    table = _table()
+    entries = [
+        read_table(source, ("meters", index), each, table)
+        for index, each in enumerate(found.get("meters", ()))
+    ]
     for index, entry in enumerate(entries):
         _check(source, index, entry)
     _check_names(source, entries)
@@ -99,6 +107,16 @@ def _schema(value: Any) -> int:
     return 1
 
 
+def _listed(value: Any) -> list[Any]:
+    """The meters as they stand: a message about one must not quote what it holds."""
+    meters = [value] if isinstance(value, dict) else value
+    if not isinstance(meters, list) or not meters:
+        raise ValueError("must be a list of meters")
+    if not all(isinstance(meter, dict) for meter in meters):
+        raise ValueError("each must be a mapping such as {name: plug, kind: shelly}")
+    return meters
+
+
 def _table() -> dict[str, Key]:
     return {
         "name": Key(_word, required=True),
@@ -108,7 +126,7 @@ def _table() -> dict[str, Key]:
         "every": Key(_pause_s),
         "relative_error": Key(_share),
         "url": Key(_url),
-        "path": Key(_word),
+        "path": Key(_path),
         "channel": Key(whole(0, 63)),
         "username": Key(_word),
         "password_env": Key(_variable),
@@ -138,6 +156,9 @@ def _check(source: Source, index: int, entry: Mapping[str, Any]) -> None:
             source.fault(where, f"a meter of kind {kind} needs the key {key!r}")
     for key in entry.keys() - {*COMMON, *REQUIRED[kind], *OPTIONAL[kind]}:
         source.fault((*where, key), f"means nothing to a meter of kind {kind}")
+    for key, other in (("username", "password_env"), ("password_env", "username")):
+        if key in entry and other not in entry and other in OPTIONAL[kind]:
+            source.fault((*where, key), f"goes with the key {other!r}")
     url = str(entry.get("url", ""))
     secret = "password_env" in entry and url.startswith("http://")
     if secret and not entry.get("insecure"):
@@ -145,7 +166,7 @@ def _check(source: Source, index: int, entry: Mapping[str, Any]) -> None:
         source.fault((*where, "url"), text)
 
 
-def _check_names(source: Source, entries: tuple[Mapping[str, Any], ...]) -> None:
+def _check_names(source: Source, entries: Sequence[Mapping[str, Any]]) -> None:
     names = [entry.get("name") for entry in entries]
     for index, name in enumerate(names):
         if name is not None and name in names[:index]:
@@ -171,12 +192,29 @@ def _word(value: Any) -> str:
     return str(value)
 
 
+def _path(value: Any) -> str:
+    try:
+        return str(Path(_word(value)).expanduser())
+    except RuntimeError as error:
+        raise ValueError(f"{shown(value)}: {error}") from error
+
+
 def _url(value: Any) -> str:
+    """An address; what is wrong with it is told without it, lest it hold a secret."""
     text = _word(value)
-    if not text.startswith(("http://", "https://")):
-        raise ValueError(f"{shown(value)} does not begin with http:// or https://")
-    if "@" in text.partition("://")[2].partition("/")[0]:
+    if "@" in text:
         raise ValueError("no names and passwords in an address: use password_env")
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("does not begin with http:// or https://")
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError("its host or port cannot be read") from error
+    if not host:
+        raise ValueError("names no host")
+    if "?" in text or "#" in text:
+        raise ValueError("ends before any '?' or '#': the kind knows what to ask")
     return text.rstrip("/")
 
 
@@ -199,6 +237,8 @@ def _truth(value: Any) -> bool:
 
 def _variable(value: Any) -> str:
     name = _word(value)
+    if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):  # it may be the password itself
+        raise ValueError("names a variable in capitals, such as BMC_PASSWORD")
     if name not in os.environ:
         raise ValueError(f"the environment has no variable {name}")
     return name

@@ -5,7 +5,8 @@ what has come and never waits.
 """
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import ProbeUnavailable, UsageError
@@ -24,12 +25,25 @@ NAMES = {Quantity.POWER_W: "power_w", Quantity.ENERGY_J: "energy_j"}
 
 
 class ExternalProbe:
-    """Every meter of the user's meters file."""
+    """Every meter of the user's meters file.
+
+    Args:
+        path: The file; where the user keeps it when not given.
+        poll: Makes of a meter's entry what asks it once.
+        first_answer_s: How long all meters together are waited for at the start.
+    """
 
     name = "external"
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        poll: Callable[[MeterEntry], Poll] = poll_of,
+        first_answer_s: float = FIRST_ANSWER_S,
+    ) -> None:
         self._path = path
+        self._poll = poll
+        self._first_answer_s = first_answer_s
         self._pollers: list[_Poller] = []
 
     def open(self) -> Sequence[Channel]:
@@ -38,6 +52,7 @@ class ExternalProbe:
         Raises:
             ProbeUnavailable: No file, a faulty file, or no meter that answers.
         """
+        self.close()
         path = self._path or meters_path()
         if not path.exists():
             raise ProbeUnavailable(
@@ -51,10 +66,11 @@ class ExternalProbe:
             raise ProbeUnavailable(
                 error.message, hint="mend the meters file"
             ) from error
-        self._pollers = [_Poller(entry, poll_of(entry)) for entry in entries]
+        self._pollers = [_Poller(entry, self._poll(entry)) for entry in entries]
         for poller in self._pollers:
             poller.start()
-        faults = {p.entry.name: p.wait(FIRST_ANSWER_S) for p in self._pollers}
+        until_s = time.monotonic() + self._first_answer_s
+        faults = {p.entry.name: p.wait(until_s) for p in self._pollers}
         if all(faults.values()):
             self.close()
             told = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
@@ -89,7 +105,8 @@ class _Poller:
         self._lock = threading.Lock()
         self._answered = threading.Event()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._loop, daemon=True)
+        name = f"external/{entry.name}"
+        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin to ask."""
@@ -99,16 +116,17 @@ class _Poller:
         """Ask no more; a question under way is not waited for."""
         self._ended.set()
 
-    def wait(self, longest_s: float) -> str:
+    def wait(self, until_s: float) -> str:
         """Wait for the first answer; why there is none, else nothing."""
-        self._answered.wait(longest_s)
+        self._answered.wait(max(0.0, until_s - time.monotonic()))
         with self._lock:
             return self._fault
 
     def channels(self) -> list[Channel]:
-        """What it tells; watts without readings where it has not answered."""
+        """What it tells; what its entry promises where it has not answered."""
+        promised = Quantity(str(self.entry.options.get("quantity", Quantity.POWER_W)))
         with self._lock:
-            self._known = self._known or [Quantity.POWER_W]
+            self._known = self._known or [promised]
             return [self._channel(quantity) for quantity in self._known]
 
     def take(self) -> dict[str, float | None]:
@@ -121,6 +139,7 @@ class _Poller:
 
     def _loop(self) -> None:
         while not self._ended.is_set():
+            next_s = time.monotonic() + self.entry.every_s
             try:
                 values: Values | None = self._poll()
                 fault = ""
@@ -133,7 +152,7 @@ class _Poller:
                 if values and not self._known:
                     self._known = list(values)
             self._answered.set()
-            self._ended.wait(self.entry.every_s)
+            self._ended.wait(max(0.0, next_s - time.monotonic()))
 
     def _name(self, quantity: Quantity) -> str:
         return f"external/{self.entry.name}/{NAMES[quantity]}"

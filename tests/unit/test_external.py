@@ -1,5 +1,6 @@
 """Plugs, racks, Prometheus and analysers on the loopback interface."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from harness.errors import ProbeUnavailable
 from harness.meters_file import MeterEntry
 from harness.probes.external import ExternalProbe
-from harness.probes.external_kinds import MeterFault, poll_of
+from harness.probes.external_kinds import MeterFault, Poll, Values, poll_of
 from harness.records import Quantity
 from tests.meter_servers import Answer, json, serving
 
@@ -254,6 +255,120 @@ def until(probe: ExternalProbe, value: float | None) -> bool:
     """Whether the meter tells this within two seconds."""
     for _ in range(200):
         if value in probe.read().values():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+class Meters:
+    """Meters that answer when they are let to, or never, and note when they are asked.
+
+    Args:
+        silent: Names of those that hang until `release`.
+        takes_s: How long each other answer takes.
+        answer: What they answer.
+    """
+
+    def __init__(
+        self,
+        silent: frozenset[str] = frozenset(),
+        takes_s: float = 0.0,
+        answer: Values | None = None,
+    ) -> None:
+        self.silent = silent
+        self.takes_s = takes_s
+        self.answer = answer or {POWER: 40.0}
+        self.asked_s: list[float] = []
+        self.enough = threading.Event()
+        self.released = threading.Event()
+
+    def poll_of(self, meter: MeterEntry) -> Poll:
+        return lambda: self._poll(meter)
+
+    def _poll(self, meter: MeterEntry) -> Values:
+        if meter.name in self.silent:
+            self.released.wait(10.0)
+            raise MeterFault("let go")
+        self.asked_s.append(time.monotonic())
+        if len(self.asked_s) == 6:
+            self.enough.set()
+        time.sleep(self.takes_s)
+        return self.answer
+
+
+def test_silent_meters_together_are_waited_for_once(tmp_path: Path) -> None:
+    fakes = Meters(silent=frozenset({"a", "b", "c"}))
+    lines = [f"{{name: {name}, kind: csv, path: x}}" for name in "abcd"]
+    probe = ExternalProbe(meters(tmp_path, *lines), fakes.poll_of, first_answer_s=0.3)
+
+    begun_s = time.monotonic()
+    channels = {c.device: c for c in probe.open()}
+    took_s = time.monotonic() - begun_s
+    probe.close()
+    fakes.released.set()
+
+    assert 0.3 <= took_s < 0.8
+    assert channels["d"].note is None
+    assert "has not answered yet" in (channels["a"].note or "")
+
+
+def test_a_silent_meter_is_a_channel_of_what_its_entry_promises(
+    tmp_path: Path,
+) -> None:
+    fakes = Meters(silent=frozenset({"a"}))
+    path = meters(
+        tmp_path,
+        "{name: a, kind: prometheus, url: 'http://x', query: up, quantity: energy_j}",
+        "{name: b, kind: csv, path: x}",
+    )
+    probe = ExternalProbe(path, fakes.poll_of, first_answer_s=0.1)
+
+    channels = {c.device: c for c in probe.open()}
+    probe.close()
+    fakes.released.set()
+
+    assert (channels["a"].quantity, channels["a"].kind) == (ENERGY, "counter")
+    assert channels["a"].name == "external/a/energy_j"
+    assert (channels["b"].quantity, channels["b"].kind) == (POWER, "gauge")
+
+
+def test_a_slow_answer_does_not_stretch_the_pace(tmp_path: Path) -> None:
+    fakes = Meters(takes_s=0.07)
+    line = "{name: a, kind: csv, path: x, every: 100 ms}"
+    probe = ExternalProbe(meters(tmp_path, line), fakes.poll_of)
+
+    probe.open()
+    asked_often = fakes.enough.wait(5.0)
+    probe.close()
+
+    assert asked_often
+    five_periods_s = fakes.asked_s[5] - fakes.asked_s[0]
+    assert 0.5 <= five_periods_s < 0.5 + 5 * fakes.takes_s
+
+
+def test_a_probe_that_is_closed_or_opened_anew_asks_no_longer(tmp_path: Path) -> None:
+    fakes = Meters()
+    line = "{name: a, kind: csv, path: x, every: 100 ms}"
+    probe = ExternalProbe(meters(tmp_path, line), fakes.poll_of)
+
+    def asking() -> int:
+        return sum(thread.name == "external/a" for thread in threading.enumerate())
+
+    probe.open()
+    probe.open()
+    ended = within(2.0, lambda: asking() == 1)
+    probe.close()
+
+    assert ended
+    assert within(2.0, lambda: asking() == 0)
+    assert probe.read() == {}
+
+
+def within(limit_s: float, claim: Callable[[], bool]) -> bool:
+    """Whether something comes true in this time."""
+    until_s = time.monotonic() + limit_s
+    while time.monotonic() < until_s:
+        if claim():
             return True
         time.sleep(0.01)
     return False

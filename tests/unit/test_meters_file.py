@@ -79,13 +79,94 @@ def test_every_fault_is_told_at_once_with_its_line(tmp_path: Path) -> None:
             "{name: a, kind: redfish, url: 'https://x', password_env: NO_SUCH_ONE}",
             "no variable NO_SUCH_ONE",
         ),
+        (
+            "{name: a, kind: redfish, url: 'https://x', username: u}",
+            r"meters\[0\].username: goes with the key 'password_env'",
+        ),
+        (
+            "{name: a, kind: redfish, url: 'https://x', password_env: BMC_PASSWORD}",
+            r"meters\[0\].password_env: goes with the key 'username'",
+        ),
     ],
 )
 def test_secrets_are_kept_out_of_files_and_off_plain_lines(
-    tmp_path: Path, meter: str, words: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meter: str, words: str
 ) -> None:
+    monkeypatch.setenv("BMC_PASSWORD", "secret")
+
     with pytest.raises(UsageError, match=words):
         read_meters(written(tmp_path, meter))
+
+
+@pytest.mark.parametrize(
+    ("meter", "words"),
+    [
+        ("url: 'https://admin:hunter2@x'", "no names and passwords"),
+        ("url: 'admin:hunter2@x'", "no names and passwords"),
+        ("url: 'ftp://x/hunter2'", "does not begin with http://"),
+        ("url: 'https://x:hunter2'", "its host or port cannot be read"),
+        ("url: 'https://[hunter2'", "its host or port cannot be read"),
+        ("url: 'https:///hunter2'", "names no host"),
+        ("url: 'https://x/a?token=hunter2'", "ends before any '[?]'"),
+        ("url: 'https://x/a#hunter2'", "ends before any '[?]'"),
+        ("password_env: hunter2", "names a variable in capitals"),
+        ("password_env: Hunter2", "names a variable in capitals"),
+        ("password: hunter2", "no passwords in files"),
+    ],
+)
+def test_what_may_hold_a_secret_is_refused_and_never_told(
+    tmp_path: Path, meter: str, words: str
+) -> None:
+    path = written(tmp_path, f"{{name: a, kind: redfish, {meter}}}")
+
+    with pytest.raises(UsageError, match=words) as caught:
+        read_meters(path)
+
+    assert f"{path}:3: meters[0]." in caught.value.message
+    assert "hunter2" not in caught.value.message.casefold()
+
+
+@pytest.mark.parametrize(
+    "meters",
+    ["'a: hunter2'", "[]", "['https://a:hunter2@x']", "{name: a, password: hunter2}"],
+)
+def test_what_is_no_list_of_meters_is_not_told_either(
+    tmp_path: Path, meters: str
+) -> None:
+    path = tmp_path / "meters.yaml"
+    path.write_text(f"schema: 1\nmeters: {meters}\n")
+
+    with pytest.raises(UsageError, match="meters") as caught:
+        read_meters(path)
+
+    assert "hunter2" not in caught.value.message
+
+
+def test_a_single_meter_needs_no_list(tmp_path: Path) -> None:
+    path = tmp_path / "meters.yaml"
+    path.write_text("schema: 1\nmeters: {name: a, kind: csv, path: /a.csv}\n")
+
+    (meter,) = read_meters(path)
+
+    assert meter.name == "a"
+
+
+def test_a_path_may_begin_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    line = "{name: a, kind: csv, path: ~/wt310.csv}"
+
+    (meter,) = read_meters(written(tmp_path, line))
+
+    assert meter.options["path"] == "/home/me/wt310.csv"
+
+
+def test_a_home_of_nobody_is_a_fault_of_the_file(tmp_path: Path) -> None:
+    line = "{name: a, kind: csv, path: ~no-such-user-here/wt310.csv}"
+
+    with pytest.raises(UsageError, match=r"meters\[0\].path: '~no-such-user-here"):
+        read_meters(written(tmp_path, line))
 
 
 def test_the_example_of_the_hint_is_a_sound_file(tmp_path: Path) -> None:
