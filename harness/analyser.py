@@ -4,13 +4,14 @@ The analyser's clock is UTC; a trace keeps what UTC and the monotonic clock were
 start and its end, and the instants between lie on the line through both.
 """
 
-import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import UsageError
 from harness.records import Channel, Provenance, Quantity
@@ -20,10 +21,20 @@ from harness.units import NS_PER_S
 if TYPE_CHECKING:
     import pandas as pd
 
+Known = NDArray[np.bool_]
 TIMES = ("time", "timestamp", "datetime", "date", "utc", "t", "store time")
 POWERS = ("power_w", "power", "watts", "watt", "w", "p", "p1", "active power")
 EPOCHS = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, NS_PER_S))
 """From this number on an epoch counts in such units of nanoseconds."""
+LEAST_EPOCH_S = 1e8
+MOST_NS = 9e18
+ZONE = r"[Tt ]\d\d.*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"
+FIRST_LINE = 2
+SOURCE = "analyser.csv"
+CURE = "write times as 2026-11-24T10:00:00.0+01:00, or as epoch seconds"
+STEP_NS = NS_PER_S // 10
+SLEW = 1e-3
+"""Twice what the kernel slews a clock by (500 ppm, adjtimex); more is a step."""
 
 
 @dataclass(frozen=True)
@@ -52,33 +63,69 @@ def read_analyser(
     """Read a CSV with a header; the columns are guessed where they are not named.
 
     Times are ISO 8601 with a zone, or seconds of the epoch (or milli-, micro-, nano-).
+    A line without a time or a power, such as one of units or of a sum, is dropped.
 
     Raises:
         UsageError: The file cannot be read or understood; the message says where.
     """
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(path, sep=None, engine="python", encoding="utf-8-sig")
-    except (OSError, ValueError, csv.Error) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from error
+    table = _table(path)
     names = [str(name) for name in table.columns]
     time_name = _column(path, names, time_column, TIMES, "--time-column")
     power_name = _column(path, names, power_column, POWERS, "--power-column")
-    utc_ns = _instants(path, table[time_name])
-    watts = pd.to_numeric(table[power_name], errors="coerce").to_numpy(np.float64)
-    kept = np.isfinite(watts)
-    kept[1:] &= np.diff(utc_ns) != 0
+    watts = _numbers(table[power_name])
+    utc_ns, known = _instants(path, table[time_name])
+    kept = np.flatnonzero(np.isfinite(watts) & known)
+    kept = kept[np.diff(utc_ns[kept], prepend=-1) != 0]
     falls = np.flatnonzero(np.diff(utc_ns[kept]) < 0)
     if len(falls):
-        line = int(np.flatnonzero(kept)[falls[0] + 1]) + 2
+        line = int(kept[falls[0] + 1]) + FIRST_LINE
         raise UsageError(
             f"{path}:{line}: goes back in time", hint="one recording a file, in order"
         )
-    if kept.sum() < 2:
-        raise UsageError(f"{path}: fewer than two readings in column {power_name!r}")
-    dropped = int((~kept).sum())
+    if len(kept) < 2:
+        raise UsageError(
+            f"{path}: fewer than two readings in column {power_name!r}",
+            hint="is it the power in watts? --power-column COLUMN names another",
+        )
+    dropped = len(table) - len(kept)
     return Analysed(path, utc_ns[kept], watts[kept], time_name, power_name, dropped)
+
+
+def _table(path: Path) -> "pd.DataFrame":
+    """The cells as text, a row a line."""
+    import pandas as pd
+
+    try:
+        raw = path.read_bytes()
+        if b"\0" in raw:
+            raise UsageError(
+                f"{path}: UTF-16 or binary", hint="export it as CSV in UTF-8"
+            )
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:  # a degree or micro sign of an older program
+        text = raw.decode("latin-1")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+    head = text.partition("\n")[0]
+    try:
+        return pd.read_csv(
+            io.StringIO(text.replace("\r\n", "\n")),
+            sep=max(",;\t", key=head.count),
+            dtype=str,
+            skipinitialspace=True,
+            skip_blank_lines=False,
+            index_col=False,
+        )
+    except ValueError as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+
+
+def _numbers(column: "pd.Series[Any]") -> Values:
+    """Numbers of cells, with a point or a comma; NaN where there is none."""
+    import pandas as pd
+
+    text = column.str.strip().str.replace(",", ".", regex=False)
+    return pd.to_numeric(text, errors="coerce").to_numpy(np.float64)
 
 
 def _column(
@@ -102,35 +149,73 @@ def _column(
     )
 
 
-def _instants(path: Path, column: "pd.Series[Any]") -> Times:
-    """UTC in nanoseconds."""
+def _instants(path: Path, column: "pd.Series[Any]") -> tuple[Times, Known]:
+    """UTC in nanoseconds, and which lines have it."""
     import pandas as pd
 
-    if pd.api.types.is_numeric_dtype(column):
-        return _epochs(path, column.to_numpy(np.float64))
-    try:
-        stamps = [pd.Timestamp(text) for text in column]
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"{path}: not a time: {error}") from error
-    for line, stamp in enumerate(stamps, 2):
-        if stamp.tzinfo is None:  # so it is for no time at all
-            raise UsageError(
-                f"{path}:{line}: {column.iloc[line - 2]!r} has no time zone",
-                hint="write times as 2026-11-24T10:00:00.0+01:00, or as epoch seconds",
-            )
-    return np.array([stamp.as_unit("ns").value for stamp in stamps], np.int64)
-
-
-def _epochs(path: Path, values: Values) -> Times:
-    if not np.isfinite(values).all() or values[0] < 1e8:
+    numbers = _numbers(column)
+    known = np.isfinite(numbers)
+    if known.any() and 2 * known.sum() >= column.notna().sum():
+        return _epochs(path, numbers, known), known
+    text = column.str.strip().mask(known)  # 3600 is a sum, not a year
+    stamps = pd.to_datetime(text, utc=True, format="ISO8601", errors="coerce")
+    known = stamps.notna().to_numpy(np.bool_)
+    if not known.any():
+        first = f": {column.iloc[0]!r}" if len(column) else ""
         raise UsageError(
-            f"{path}: the times are no seconds of the epoch ({values[0]:g} ...)",
+            f"{path}:{FIRST_LINE}: no time in column {column.name!r}{first}", hint=CURE
+        )
+    zoned = text.str.contains(ZONE, regex=True, na=False).to_numpy(np.bool_)
+    naive = np.flatnonzero(known & ~zoned)
+    if len(naive):  # so it is of no instant at all
+        at = int(naive[0])
+        raise UsageError(
+            f"{path}:{at + FIRST_LINE}: {column.iloc[at]!r} has no time zone", hint=CURE
+        )
+    try:
+        utc = stamps.dt.as_unit("ns")
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}", hint=CURE) from error
+    return utc.dt.tz_localize(None).to_numpy("datetime64[ns]").astype(np.int64), known
+
+
+def _epochs(path: Path, values: Values, known: Known) -> Times:
+    """Nanoseconds of epoch numbers, whose unit is told by their size."""
+    first = float(values[known][0])
+    if first < LEAST_EPOCH_S:
+        raise UsageError(
+            f"{path}: the times are no seconds of the epoch ({first:g} ...)",
             hint="an analyser's relative time cannot be laid beside a run",
         )
-    unit_ns = next(unit for least, unit in EPOCHS if values[0] >= least)
+    unit_ns = next(unit for least, unit in EPOCHS if first >= least)
+    values = np.where(known & (np.abs(values) < MOST_NS / unit_ns), values, 0.0)
     whole = np.floor(values)
     parts_ns = np.round((values - whole) * unit_ns)
     return (whole.astype(np.int64) * unit_ns) + parts_ns.astype(np.int64)
+
+
+def to_monotonic(utc_ns: Times, clocks: Sequence[tuple[int, int]]) -> Times:
+    """Instants of a trial's monotonic clock, on the line through its two clocks.
+
+    Args:
+        utc_ns: UTC in nanoseconds: [n].
+        clocks: Pairs of (UTC, monotonic clock) in nanoseconds, of the trace.
+
+    Raises:
+        UsageError: The trace keeps no clocks, or UTC was set while the trial ran.
+    """
+    if len(clocks) < 2 or clocks[0][0] >= clocks[-1][0]:
+        raise UsageError("the trace does not keep what time it was")
+    (utc_a, mono_a), (utc_b, mono_b) = clocks[0], clocks[-1]
+    apart_ns = abs((utc_b - utc_a) - (mono_b - mono_a))
+    if apart_ns > max(STEP_NS, SLEW * (utc_b - utc_a)):
+        raise UsageError(
+            f"the machine's time was set while the trial ran, by "
+            f"{apart_ns / NS_PER_S:.2g} s",
+            hint="nobody can tell when; run it again under NTP or PTP",
+        )
+    rate = (mono_b - mono_a) / (utc_b - utc_a)
+    return mono_a + np.round((utc_ns - utc_a) * rate).astype(np.int64)
 
 
 def beside(
@@ -144,22 +229,21 @@ def beside(
         offset_s: Added to the analyser's time, where its clock is known to be off.
 
     Raises:
-        UsageError: The trace keeps no clocks, or the analyser did not run then.
+        UsageError: The trace's clocks are of no use, or the analyser did not run then.
     """
-    if len(clocks) < 2 or clocks[0][0] >= clocks[-1][0]:
-        raise UsageError("the trace does not keep what time it was")
-    (utc_a, mono_a), (utc_b, mono_b) = clocks[0], clocks[-1]
-    since_ns = analysed.utc_ns + round(offset_s * NS_PER_S) - utc_a
-    rate = (mono_b - mono_a) / (utc_b - utc_a)
-    times_ns = mono_a + np.round(since_ns * rate).astype(np.int64)
+    shifted_ns = analysed.utc_ns + round(offset_s * NS_PER_S)
+    times_ns = to_monotonic(shifted_ns, clocks)
+    (_, mono_a), (_, mono_b) = clocks[0], clocks[-1]
     pace_ns = int(np.median(np.diff(times_ns)))
     series = Series(times_ns, analysed.watts)
     series = series.cut(mono_a - 2 * pace_ns, mono_b + 2 * pace_ns)
     if len(series) < 2:
         raise UsageError(
             f"{analysed.path}: has no readings of the time of this trial",
-            hint="are both clocks right? --offset SECONDS shifts the analyser's",
+            hint="are both clocks right? --offset SECONDS shifts the analyser's, "
+            "--align finds by how much",
         )
+    moved = f", {offset_s:+.10g} s" if offset_s else ""
     channel = Channel(
         name=f"analyser/{analysed.path.stem}/power_w",
         domain="wall",
@@ -167,9 +251,9 @@ def beside(
         quantity=Quantity.POWER_W,
         kind="gauge",
         provenance=Provenance.MEASURED,
-        source="analyser.csv",
+        source=SOURCE,
         tier="A",
         update_period_s=pace_ns / NS_PER_S,
-        note=f"column {analysed.power_column} of {analysed.path.name}",
+        note=f"column {analysed.power_column} of {analysed.path.name}{moved}",
     )
     return channel, series
