@@ -194,10 +194,17 @@ def recompute(  # noqa: PLR0913, PLR0917 (one parameter an option)
     offset: Annotated[
         float, typer.Option(help="Seconds to add to the analyser's time.")
     ] = 0.0,
+    align: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option(
+            "--align", help="Find the seconds to add: where it follows the run's power."
+        ),
+    ] = False,
 ) -> None:
     """Derive every number of a run again from its raw traces."""
     make = registry.load("harness.commands.recompute:AnalyserOptions")
-    beside = make(analyser, time_column, power_column, offset) if analyser else None
+    columns = (time_column, power_column)
+    beside = make(analyser, *columns, offset, align) if analyser else None
     _call("recompute:recompute", folder, beside, write=write, as_json=as_json)
 
 
