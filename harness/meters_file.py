@@ -201,7 +201,7 @@ def _path(value: Any) -> str:
 
 def _url(value: Any) -> str:
     """An address; what is wrong with it is told without it, lest it hold a secret."""
-    text = _word(value)
+    text = str(value)
     if "@" in text:
         raise ValueError("no names and passwords in an address: use password_env")
     if not text.startswith(("http://", "https://")):
@@ -236,7 +236,7 @@ def _truth(value: Any) -> bool:
 
 
 def _variable(value: Any) -> str:
-    name = _word(value)
+    name = str(value)
     if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):  # it may be the password itself
         raise ValueError("names a variable in capitals, such as BMC_PASSWORD")
     if name not in os.environ:
