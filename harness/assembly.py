@@ -10,7 +10,9 @@ from harness.jobs import Outcome, Raw
 from harness.plan import Plan, PlannedTrial
 from harness.records import (
     Channel,
+    EnergyReading,
     EnergyTotal,
+    Evaluation,
     Idle,
     Latency,
     Performance,
@@ -48,15 +50,18 @@ def assemble(
     )
     if window is None:
         return bare
-    readings = energy.account(channels, trace, window)
+    exams = [span for span in outcome.spans if span.name == "evaluation"]
+    spent = [energy.account(channels, trace, exam) for exam in exams]
+    readings = energy.without(energy.account(channels, trace, window), spent)
     total = perimeter.total(readings)
     record = bare.model_copy(
         update={
             "window": _window(outcome, window, channels, trace),
             "energy": readings,
             "total": total,
-            "idle": _idle(channels, trace, spans, total),
-            "setup": _setup(channels, trace, spans.get("setup")),
+            "idle": _idle(channels, trace, spans, total, exams),
+            "setup": _setup(channels, trace, spans),
+            "evaluation": _evaluation(exams, spent),
             "quality": outcome.quality,
             "performance": _performance(outcome, window),
             "utilization": states.utilization(
@@ -93,8 +98,9 @@ def _idle(
     trace: Trace,
     spans: dict[str, Span],
     total: EnergyTotal,
+    exams: Sequence[Span],
 ) -> Idle:
-    """Idle power on both sides and what the window used above it."""
+    """Idle power on both sides and what the work of the window used above it."""
     powers_w = [
         energy.mean_power_w(channels, trace, spans[name]) if name in spans else None
         for name in ("idle_before", "idle_after")
@@ -105,17 +111,41 @@ def _idle(
             before_w=powers_w[0], after_w=powers_w[1], reason="no idle power was read"
         )
     idle_w = sum(known_w) / len(known_w)
-    net_j = total.energy_j - idle_w * spans["window"].duration_s
+    work_s = spans["window"].duration_s - sum(exam.duration_s for exam in exams)
+    net_j = total.energy_j - idle_w * work_s
     return Idle(before_w=powers_w[0], after_w=powers_w[1], net_energy_j=net_j)
 
 
 def _setup(
-    channels: Sequence[Channel], trace: Trace, span: Span | None
+    channels: Sequence[Channel], trace: Trace, spans: dict[str, Span]
 ) -> Setup | None:
+    span, convert = spans.get("setup"), spans.get("convert")
     if span is None:
         return None
-    spent = perimeter.total(energy.account(channels, trace, span))
-    return Setup(duration_s=span.duration_s, energy_j=spent.energy_j)
+    whole = perimeter.total(energy.account(channels, trace, span))
+    setup = Setup(duration_s=span.duration_s, energy_j=whole.energy_j)
+    if convert is None:
+        return setup
+    part = perimeter.total(energy.account(channels, trace, convert))
+    return setup.model_copy(
+        update={
+            "convert_duration_s": convert.duration_s,
+            "convert_energy_j": part.energy_j,
+        }
+    )
+
+
+def _evaluation(
+    exams: Sequence[Span], spent: Sequence[Sequence[EnergyReading]]
+) -> Evaluation | None:
+    if not exams:
+        return None
+    totals = [perimeter.total(readings).energy_j for readings in spent]
+    known_j = [joules for joules in totals if joules is not None]
+    return Evaluation(
+        duration_s=sum(exam.duration_s for exam in exams),
+        energy_j=sum(known_j) if len(known_j) == len(totals) else None,
+    )
 
 
 def _performance(outcome: Outcome, window: Span) -> Performance:
@@ -124,7 +154,18 @@ def _performance(outcome: Outcome, window: Span) -> Performance:
         items_per_s=outcome.items / duration_s if duration_s > 0 else None,
         latency_s=_latency(outcome.latencies_s),
         flop_per_item=outcome.flop_per_item,
+        peak_flops=outcome.peak_flops,
+        peak_flops_ratio=_of_peak(outcome, duration_s),
+        peak_source=outcome.peak_source,
     )
+
+
+def _of_peak(outcome: Outcome, duration_s: float) -> float | None:
+    """Operations a second over the device's peak."""
+    if not outcome.flop_per_item or not outcome.peak_flops or duration_s <= 0:
+        return None
+    rate = outcome.items * outcome.flop_per_item / duration_s
+    return rate / outcome.peak_flops
 
 
 def _latency(latencies_s: Sequence[float]) -> Latency:

@@ -213,7 +213,7 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            help="workloads, precisions, probes, devices, suites or factors."
+            help="workloads, precisions, runtimes, probes, devices, suites, factors."
         ),
     ],
     as_json: AsJson = False,  # noqa: FBT002

@@ -109,6 +109,21 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Effort:
+    """Arithmetic of an item, and what the device could do at best.
+
+    Attributes:
+        flop_per_item: None where it is not counted.
+        peak_flops: Operations a second at the precision that ran; None when unknown.
+        source: Where the peak is from.
+    """
+
+    flop_per_item: float | None = None
+    peak_flops: float | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
 class Setting:
     """What a workload is given to prepare itself."""
 
@@ -180,7 +195,15 @@ class Workload(Protocol):
     """Data, model, loop and metric of one model family."""
 
     def prepare(self, setting: Setting) -> Skip | None:
-        """Load data and weights, convert the model; a Skip where it cannot."""
+        """Load data and the fp32 model; a Skip where it cannot."""
+        ...
+
+    def convert(self) -> Skip | None:
+        """Bring the model into its precision and run time, ready for the first step.
+
+        Quantising, calibrating and compiling are costs of their own; a Skip where
+        the model cannot be converted here.
+        """
         ...
 
     def total_steps(self) -> int | None:
@@ -195,12 +218,24 @@ class Workload(Protocol):
         """One batch of work; returns the number of items."""
         ...
 
+    def exam_due(self) -> bool:
+        """Whether a training that runs to a target is to be examined now."""
+        ...
+
+    def examine(self) -> bool:
+        """Score the held-out items in the middle of the work; whether it may end."""
+        ...
+
     def evaluate(self) -> tuple[Quality, Mapping[str, Any]]:
         """Quality, and per-item arrays (`correct`: [n], bool) to keep."""
         ...
 
     def facts(self) -> ModelFacts:
         """What model really ran."""
+        ...
+
+    def effort(self) -> Effort:
+        """How much arithmetic an item takes, and how much the device could do."""
         ...
 
     def doubts(self) -> Sequence[Doubt]:

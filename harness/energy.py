@@ -63,6 +63,52 @@ def account(
     return perimeter.without_covered_models(readings)
 
 
+def without(
+    readings: Sequence[EnergyReading], parts: Sequence[Sequence[EnergyReading]]
+) -> tuple[EnergyReading, ...]:
+    """Joules of a window less those of intervals inside it, device by device.
+
+    A part whose joules are unknown leaves the rest of the window unknown.
+    """
+    return tuple(_less(r, [_same(part, r) for part in parts]) for r in readings)
+
+
+def _same(part: Sequence[EnergyReading], like: EnergyReading) -> EnergyReading | None:
+    """What a part says about the same device by the same source."""
+    identity = (like.domain, like.device, like.source)
+    same = (r for r in part if (r.domain, r.device, r.source) == identity)
+    return next(same, None)
+
+
+def _less(
+    reading: EnergyReading, parts: Sequence[EnergyReading | None]
+) -> EnergyReading:
+    if reading.energy_j is None or not parts:
+        return reading
+    taken = [(p.energy_j, p.relative_bound_j, p.error_bound_j) for p in parts if p]
+    known = [part for part in taken if part[0] is not None]
+    if len(known) < len(parts):
+        return reading.model_copy(
+            update={
+                "energy_j": None,
+                "method": "none",
+                "relative_bound_j": None,
+                "error_bound_j": None,
+                "reason": "the joules of an evaluation inside the window are unknown",
+            }
+        )
+    apart_j, relative_j, error_j = (
+        math.fsum(part[place] or 0.0 for part in known) for place in range(3)
+    )
+    return reading.model_copy(
+        update={
+            "energy_j": reading.energy_j - apart_j,
+            "relative_bound_j": (reading.relative_bound_j or 0.0) + relative_j,
+            "error_bound_j": (reading.error_bound_j or 0.0) + error_j,
+        }
+    )
+
+
 def mean_power_w(channels: Sequence[Channel], trace: Trace, span: Span) -> float | None:
     """Mean power of the whole perimeter over a window in watts."""
     spent = perimeter.total(account(channels, trace, span))

@@ -18,7 +18,8 @@ class Outcome(Noun):
     """What a worker hands back: times and answers, no joules.
 
     Attributes:
-        spans: Edge-to-edge intervals: setup, idle_before, window, idle_after.
+        spans: Edge-to-edge intervals: setup and the convert inside it, idle_before,
+            window and each evaluation inside it, idle_after.
         latencies_s: Duration of each step of the window.
         work_s: Duration of the work inside the window.
         cpu_s: Processor seconds that the trial used in the window.
@@ -37,6 +38,8 @@ class Outcome(Noun):
     model: ModelFacts | None = None
     memory_peak_bytes: int | None = None
     flop_per_item: float | None = None
+    peak_flops: float | None = None
+    peak_source: str | None = None
     work_s: float | None = None
     cpu_s: float | None = None
     unsteady: tuple[str, ...] = ()

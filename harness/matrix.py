@@ -12,7 +12,7 @@ from harness.records import Configuration, Noun, OptionValue
 from harness.suite import Block, Suite
 from harness.suite_keys import AXES
 
-UNSUPPORTED = "workloads.precision:unsupported"
+UNSUPPORTED = "workloads.runtimes:unsupported"
 MAX_POINTS = 100_000
 
 
@@ -137,5 +137,5 @@ def _reason(
     if configuration.phase not in card.phases:
         return f"{card.name} has no phase {configuration.phase}"
     unsupported = registry.load(UNSUPPORTED)
-    reason: str | None = unsupported(configuration.precision, configuration)
-    return reason or device_fault(configuration.device)
+    reason: str | None = unsupported(configuration)
+    return device_fault(configuration.device) or reason

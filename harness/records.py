@@ -115,23 +115,32 @@ class Doubt(Noun):
 OptionValue = str | int | float | bool
 
 
+PLAIN_RUNTIME = "eager"
+
+
 class Configuration(Noun):
-    """One point of the matrix: the thing that is ranked."""
+    """One point of the matrix: the thing that is ranked.
+
+    Attributes:
+        runtime: What runs the model: `eager` torch, `compile`, `openvino`, ...
+    """
 
     workload: str
     phase: Phase
     precision: str
     device: str
     batch_size: Annotated[int, Field(gt=0)]
+    runtime: str = PLAIN_RUNTIME
     track: Literal["closed", "open"] = "closed"
     options: dict[str, OptionValue] = {}
     suffix: str = ""
 
     @property
     def key(self) -> str:
-        """Readable identity, such as `bert/infer/int8-dynamic/cpu/b8`."""
+        """Readable identity, such as `bert/infer/int8-static/cpu/b8/openvino`."""
         head = f"{self.workload}/{self.phase}/{self.precision}/{self.device}"
-        return f"{head}/b{self.batch_size}{self.suffix}"
+        runtime = "" if self.runtime == PLAIN_RUNTIME else f"/{self.runtime}"
+        return f"{head}/b{self.batch_size}{runtime}{self.suffix}"
 
 
 class EnergyReading(Noun):
@@ -211,7 +220,21 @@ class Idle(Noun):
 
 
 class Setup(Noun):
-    """Loading, quantising and compiling, kept out of the window."""
+    """Loading, quantising and compiling, kept out of the window.
+
+    Attributes:
+        convert_duration_s: The part that precision and run time cost: quantising,
+            calibrating, compiling, up to the first answered batch.
+    """
+
+    duration_s: float
+    energy_j: float | None = None
+    convert_duration_s: float | None = None
+    convert_energy_j: float | None = None
+
+
+class Evaluation(Noun):
+    """Scoring a training in the middle of its window, kept out of its joules."""
 
     duration_s: float
     energy_j: float | None = None
@@ -226,6 +249,9 @@ class Quality(Noun):
         constant_baseline: Accuracy of the best answer that ignores the input.
         skill: (accuracy - baseline) / (1 - baseline).
         in_window: Every scored answer was given inside the window.
+        f1: Mean over the classes of the harmonic mean of precision and recall.
+        recall: Mean over the classes of the share of their items that were found.
+        target: Accuracy at which a training was to stop; None for fixed work.
     """
 
     metric: str
@@ -234,6 +260,9 @@ class Quality(Noun):
     constant_baseline: float | None = None
     skill: float | None = None
     in_window: bool = False
+    f1: float | None = None
+    recall: float | None = None
+    target: float | None = None
     reason: str | None = None
 
 
@@ -246,12 +275,22 @@ class Latency(Noun):
 
 
 class Performance(Noun):
-    """Speed of the window."""
+    """Speed of the window.
+
+    Attributes:
+        flop_per_item: Operations of the fp32 model's matrix products and convolutions,
+            two a multiplication; three times those of a forward pass in training.
+        peak_flops_ratio: Operations a second over the peak of the device.
+        peak_flops: That peak in operations a second, at the precision that ran.
+        peak_source: Where the peak is from: a data sheet, or a product timed here.
+    """
 
     items_per_s: float | None
     latency_s: Latency = Latency()
     flop_per_item: float | None = None
     peak_flops_ratio: float | None = None
+    peak_flops: float | None = None
+    peak_source: str | None = None
 
 
 class Utilization(Noun):
@@ -308,6 +347,7 @@ class ModelFacts(Noun):
         weight_bytes: Bytes of weights after conversion.
         original_weight_bytes: Bytes of weights before conversion.
         quantised_ratio: Share of parameters that the precision converted.
+        quantised_layers: Number of layers that it converted.
         scheme: How they were converted, in words.
         weights_sha256: Digest of the weights that were loaded; None if trained.
     """
@@ -338,6 +378,7 @@ class TrialRecord(Noun):
     total: EnergyTotal | None = None
     idle: Idle = Idle()
     setup: Setup | None = None
+    evaluation: Evaluation | None = None
     quality: Quality | None = None
     performance: Performance | None = None
     utilization: Utilization = Utilization()

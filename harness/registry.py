@@ -29,7 +29,8 @@ EXECUTORS: Mapping[str, str] = {
     "local": "harness.executors.local:LocalExecutor",
 }
 WORKLOAD_CARDS = "workloads.cards:CARDS"
-PRECISIONS = "workloads.precision:PRECISIONS"
+PRECISIONS = "workloads.precisions:PRECISIONS"
+RUNTIMES = "workloads.runtimes:RUNTIMES"
 
 
 def load(target: str) -> Any:
@@ -72,4 +73,10 @@ def cards() -> Mapping[str, Any]:
 def precisions() -> Mapping[str, Any]:
     """Precisions by name, without importing torch."""
     found: Mapping[str, Any] = load(PRECISIONS)
+    return found
+
+
+def runtimes() -> Mapping[str, Any]:
+    """Run times by name, without importing torch or any of them."""
+    found: Mapping[str, Any] = load(RUNTIMES)
     return found

@@ -18,6 +18,7 @@ from harness.jobs import Job, Raw
 from harness.metering import MeterClient, start_meter
 from harness.plan import Plan, PlannedTrial
 from harness.records import (
+    PLAIN_RUNTIME,
     Channel,
     Configuration,
     Factor,
@@ -28,7 +29,7 @@ from harness.records import (
 from harness.store import RunFolder
 from harness.traces import read_recording
 
-WEIGHTS_PATH = "workloads.weights:weights_path"
+NEEDED_WEIGHTS = "workloads.weights:needed_weights"
 CACHE = "workloads.datasets:cache_dir"
 
 
@@ -92,15 +93,17 @@ def _locked(folder: RunFolder) -> Iterator[None]:
 
 
 def _prepare(run: Run, pending: Sequence[PlannedTrial]) -> None:
-    """Fetch data and train the reference weights that trials will load."""
+    """Fetch data and train the weights that trials will load, references first."""
     wanted: dict[Path, Configuration] = {}
     cache = registry.load(CACHE)()
-    weights_path = registry.load(WEIGHTS_PATH)
+    needed_weights = registry.load(NEEDED_WEIGHTS)
     for planned in pending:
         configuration = planned.configuration
         card = run.cards[configuration.workload]
         if configuration.phase == Phase.INFER and Phase.TRAIN in card.phases:
-            wanted.setdefault(weights_path(card, configuration, cache), configuration)
+            for path, precision in needed_weights(card, configuration, cache).items():
+                asked = {"precision": precision, "runtime": PLAIN_RUNTIME}
+                wanted.setdefault(path, configuration.model_copy(update=asked))
     for path, configuration in wanted.items():
         if not path.exists():
             _prepare_one(run, configuration, path.stem[:12])
@@ -108,11 +111,11 @@ def _prepare(run: Run, pending: Sequence[PlannedTrial]) -> None:
 
 def _prepare_one(run: Run, configuration: Configuration, name: str) -> None:
     """Train one set of weights; a failure is left for the trials to report."""
-    run.observer.preparing(f"training {configuration.workload} (once, then cached)")
-    reference = configuration.model_copy(update={"precision": "fp32"})
+    what = f"training {configuration.workload} {configuration.precision}"
+    run.observer.preparing(f"{what} (once, then cached)")
     job = Job(
         trial=f"prepare-{configuration.workload}-{name}",
-        configuration=reference,
+        configuration=configuration,
         protocol=run.plan.protocol,
         seed=run.plan.seed,
         folder=str(run.folder.path),
@@ -121,7 +124,7 @@ def _prepare_one(run: Run, configuration: Configuration, name: str) -> None:
     started_s = time.monotonic()
     outcome = run.executor.run(job, _preload(run, configuration), lambda _: None)
     line = {
-        "key": reference.key,
+        "key": configuration.key,
         "status": outcome.status,
         "reason": outcome.reason,
         "duration_s": time.monotonic() - started_s,

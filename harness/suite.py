@@ -9,7 +9,7 @@ from harness.errors import UsageError
 from harness.jobs import Protocol
 from harness.near import nearest
 from harness.records import Noun, OptionValue
-from harness.suite_keys import AXES, suite_table
+from harness.suite_keys import AXES, DEFAULT_AXES, suite_table
 from harness.yaml_source import (
     Source,
     override,
@@ -147,7 +147,8 @@ def _suite(source: Source, found: dict[str, Any], settings: Sequence[str]) -> Su
     """The suite of a file whose values are all sound; still checks how they fit."""
     profile = found.get("profile", "standard")
     matrix = found["matrix"]
-    main = Block({name: matrix[name] for name in AXES}, matrix.get("options", {}))
+    axes = {name: matrix.get(name, DEFAULT_AXES.get(name)) for name in AXES}
+    main = Block(axes, matrix.get("options", {}))
     suite = Suite(
         name=found["name"],
         seed=found.get("seed", 0),

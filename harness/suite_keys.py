@@ -1,19 +1,22 @@
 """What may stand in a suite file: its keys, what each takes, and in which words."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import registry
 from harness.carbon import places
 from harness.contracts import Option
 from harness.near import nearest
-from harness.records import SCHEMA, Phase
+from harness.records import PLAIN_RUNTIME, SCHEMA, Phase
 from harness.yaml_source import Key, duration_s, number, one_of, shown, whole
 
 PROFILES = ("quick", "standard", "official")
 TRACKS = ("closed", "open")
-AXES = ("workload", "phase", "precision", "device", "batch_size")
+NAMED_AXES = ("workload", "phase", "precision", "device", "runtime")
+AXES = (*NAMED_AXES, "batch_size")
+DEFAULT_AXES: Mapping[str, tuple[Any, ...]] = {"runtime": (PLAIN_RUNTIME,)}
+"""What an axis is where a suite does not name it; the others must be named."""
 DURATION = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|min|h)\s*$"}
 SHARE = r"^\s*(\d{1,3}(?:\.\d+)?)\s*%\s+of\s+reference\s*$"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -107,7 +110,7 @@ def _matrix_table() -> dict[str, Key]:
     block = {**_axes_table(), "options": Key(table=_options_table())}
     added = {**block, "track": _words(TRACKS)}
     return {
-        **{name: _required(block[name]) for name in AXES},
+        **{n: block[n] if n in DEFAULT_AXES else _required(block[n]) for n in AXES},
         "options": block["options"],
         "include": Key(table=added, at_least=0),
         "exclude": Key(table=_patterns_table(), at_least=0),
@@ -121,7 +124,7 @@ def _required(key: Key) -> Key:
 def _axes_table() -> dict[str, Key]:
     known = _members()
     size = Key(whole(1, 1 << 20), {"type": "integer", "minimum": 1}, at_least=1)
-    words = {name: _words(known[name], at_least=1) for name in AXES[:-1]}
+    words = {name: _words(known[name], at_least=1) for name in NAMED_AXES}
     return {**words, "batch_size": size}
 
 
@@ -132,6 +135,7 @@ def _members() -> dict[str, list[str]]:
         "phase": [phase.value for phase in Phase],
         "precision": list(registry.precisions()),
         "device": list({**registry.BACKENDS, **registry.plugins("device")}),
+        "runtime": list(registry.runtimes()),
     }
 
 
@@ -156,7 +160,7 @@ def _option(option: Option) -> Key:
 def _patterns_table() -> dict[str, Key]:
     words = {"type": "string"}
     known = _members()
-    table = {name: Key(_pattern(known[name]), words, at_least=1) for name in AXES[:-1]}
+    table = {n: Key(_pattern(known[n]), words, at_least=1) for n in NAMED_AXES}
     return {**table, "batch_size": _axes_table()["batch_size"]}
 
 

@@ -60,10 +60,12 @@ class Bench:
 
 @dataclass
 class Work:
-    """What the window did."""
+    """What the window did, and what examining a training in between took."""
 
     items: int = 0
     steps: int = 0
+    exams_s: float = 0.0
+    exams_cpu_s: float = 0.0
     latencies_s: list[float] = field(default_factory=list)
 
 
@@ -72,9 +74,7 @@ def run_trial(
 ) -> tuple[Outcome, Mapping[str, Any]]:
     """Run one trial and return its times and answers, with per-item arrays."""
     workload = bench.workload
-    skipped: list[Skip | None] = []
-    bench.span("setup", lambda: skipped.append(workload.prepare(setting)))
-    if skip := skipped[0]:
+    if skip := _set_up(bench, setting):
         spans = tuple(bench.spans)
         return Outcome(
             trial=job.trial, status="skipped", reason=skip.reason, spans=spans
@@ -86,11 +86,12 @@ def run_trial(
     work = Work()
     cpu_s = process_cpu_s()
     work_s = bench.span("window", lambda: _work(bench, job, work), aligned=True)
-    cpu_s = process_cpu_s() - cpu_s
+    cpu_s = process_cpu_s() - cpu_s - work.exams_cpu_s
     answers: list[tuple[Any, Mapping[str, Any]]] = []
     bench.span("evaluate", lambda: answers.append(workload.evaluate()))
     bench.span("idle_after", lambda: bench.clock.sleep(idle_s), aligned=True)
     quality, arrays = answers[0]
+    effort = workload.effort()
     outcome = Outcome(
         trial=job.trial,
         status="ok",
@@ -102,12 +103,26 @@ def run_trial(
         quality=quality,
         model=workload.facts(),
         memory_peak_bytes=bench.backend.memory_peak_bytes(),
-        work_s=work_s,
+        flop_per_item=effort.flop_per_item,
+        peak_flops=effort.peak_flops,
+        peak_source=effort.source,
+        work_s=work_s - work.exams_s,
         cpu_s=cpu_s,
         unsteady=tuple(unsteady),
         doubts=tuple(workload.doubts()),
     )
     return outcome, arrays
+
+
+def _set_up(bench: Bench, setting: Setting) -> Skip | None:
+    """Load, then convert; spans for both together and for the conversion alone."""
+    skips: list[Skip | None] = []
+    bench.span("load", lambda: skips.append(bench.workload.prepare(setting)))
+    if not skips[-1]:
+        bench.span("convert", lambda: skips.append(bench.workload.convert()))
+    start_ns, end_ns = bench.spans[0].start_ns, bench.spans[-1].end_ns
+    bench.spans.append(Span(name="setup", start_ns=start_ns, end_ns=end_ns))
+    return skips[-1]
 
 
 def phase_s(trial: str) -> float:
@@ -163,7 +178,8 @@ def _work(bench: Bench, job: Job, work: Work) -> None:
     start_ns = now_ns = bench.clock.now_ns()
     reported_s = 0.0
     elapsed_s = 0.0
-    while not _is_done(work.steps, total, elapsed_s, job.protocol.window_min_s):
+    passed = False
+    while not passed and not _is_done(work.steps, total, elapsed_s, _floor(job)):
         work.items += bench.workload.step()
         work.steps += 1
         before_ns, now_ns = now_ns, bench.clock.now_ns()
@@ -174,6 +190,19 @@ def _work(bench: Bench, job: Job, work: Work) -> None:
             reported_s = elapsed_s
             share = work.steps / total if total else elapsed_s / _floor(job)
             bench.report("window", min(1.0, share))
+        if bench.workload.exam_due():
+            passed = _examined(bench, work)
+            now_ns = bench.clock.now_ns()
+
+
+def _examined(bench: Bench, work: Work) -> bool:
+    """Score a training in the middle of its window, between edges of its own."""
+    passed: list[bool] = []
+    cpu_s, started_ns = process_cpu_s(), bench.clock.now_ns()
+    bench.span("evaluation", lambda: passed.append(bench.workload.examine()))
+    work.exams_cpu_s += process_cpu_s() - cpu_s
+    work.exams_s += seconds(bench.clock.now_ns() - started_ns)
+    return passed[0]
 
 
 def _is_done(steps: int, total: int | None, elapsed_s: float, window_s: float) -> bool:

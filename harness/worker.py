@@ -126,7 +126,7 @@ def _perform(job: Job, events: int) -> Outcome:
         cache=registry.load(CACHE)(),
     )
     if job.prepare_only:
-        skip = workload.prepare(setting)
+        skip = workload.prepare(setting) or workload.convert()
         reason = skip.reason if skip else None
         return Outcome(
             trial=job.trial, status="skipped" if skip else "ok", reason=reason

@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
-from harness.records import Noun
+from harness.records import PLAIN_RUNTIME, Noun
 from harness.stats import lower_hull, pareto_front
 from reports.formatting import percent
 from reports.rows import ENOUGH_ROUNDS, Interval, Row, Verdict, over
@@ -41,9 +41,11 @@ def gate(rows: Sequence[Row], rules: Rules) -> list[Row]:
     ]
 
 
-def _plainness(row: Row) -> tuple[bool, float, str]:
+def _plainness(row: Row) -> tuple[bool, bool, float, str]:
     """Order of preference as a reference: plain first, then the strictest."""
-    return bool(row.configuration.suffix), -(row.accuracy.value or 0.0), row.key
+    asked = row.configuration
+    plain = (bool(asked.suffix), asked.runtime != PLAIN_RUNTIME)
+    return *plain, -(row.accuracy.value or 0.0), row.key
 
 
 def constant_answer(row: Row) -> str | None:

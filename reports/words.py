@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from harness.records import Provenance
+from harness.records import PLAIN_RUNTIME, Provenance
 from reports.formatting import energy, percent, significant, times
 from reports.rows import Row
 
@@ -22,7 +22,9 @@ def short_names(rows: Sequence[Row]) -> dict[str, str]:
     for row in rows:
         asked = row.configuration
         batch = f" b{asked.batch_size}" if with_batch else ""
-        names[row.key] = f"{asked.precision}{batch}{asked.suffix.removesuffix(shared)}"
+        runtime = "" if asked.runtime == PLAIN_RUNTIME else f" {asked.runtime}"
+        suffix = asked.suffix.removesuffix(shared)
+        names[row.key] = f"{asked.precision}{runtime}{batch}{suffix}"
     if len(set(names.values())) < len(names):
         return {row.key: row.key for row in rows}
     return names
@@ -88,7 +90,7 @@ def _costly(
     """Each compression that used clearly more energy than fp32."""
     for row in rows:
         ratio, reference = row.energy_vs_reference, by_key.get(row.reference or "")
-        if not ratio or not reference or row.configuration.precision == "fp32":
+        if not ratio or not reference or reference.key == row.key:
             continue
         mine, theirs = row.energy_per_item_j, reference.energy_per_item_j
         known = mine.low is not None and theirs.high is not None

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from workloads import precision  # noqa: F401 (quiets torchao before transformers)
 from workloads.cards import CARDS
 from workloads.classification import Classification, Options, Recipe
 from workloads.datasets import Split, reviews
@@ -68,6 +67,12 @@ def build(options: Options, classes: int) -> nn.Module:
     return BertClassifier(*SIZES[str(options["size"])], classes)
 
 
+def student(options: Options, classes: int) -> nn.Module:
+    """Half the layers, as in DistilBERT (arXiv 1910.01108)."""
+    layers, width, heads = SIZES[str(options["size"])]
+    return BertClassifier(layers // 2, width, heads, classes)
+
+
 def bert() -> Classification:
     """The workload."""
-    return Classification(Recipe(CARDS["bert"], load, build))
+    return Classification(Recipe(CARDS["bert"], load, build, student))

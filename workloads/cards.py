@@ -42,7 +42,7 @@ CARDS: Mapping[str, Card] = {
         },
         preload=(
             "torch",
-            "workloads.precision",  # keeps torchao quiet, so before transformers
+            "workloads.conversion",  # keeps torchao quiet, so before transformers
             "transformers.models.bert.modeling_bert",
         ),
     ),

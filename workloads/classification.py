@@ -1,38 +1,35 @@
-"""Train or apply a classifier: the loop that bert, cnn and rnn share.
+"""A classifier under measurement: what bert, cnn and rnn share.
 
-A family says what its data and model are (`Recipe`); this says how they are run.
+A family says what its data and model are (`Recipe`); this brings them into a precision
+and a run time, and says how well the answers were.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.metrics import f1_score, recall_score
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
-from harness.contracts import Card, Setting, Skip
+from harness.contracts import Card, Effort, Setting, Skip
 from harness.records import Doubt, ModelFacts, OptionValue, Phase, Quality
 from workloads.cards import options_of
+from workloads.conversion import Context, Converted, parameter_count, weight_bytes
 from workloads.datasets import Split
-from workloads.precision import (
-    PRECISIONS,
-    Context,
-    Converted,
-    parameter_count,
-    weight_bytes,
-)
+from workloads.inference import Inference, channels_last, shaped
+from workloads.peaks import TRAIN_OVER_INFER, flop_per_item, peak_flops
+from workloads.runtimes import RUNTIMES
+from workloads.training import Lesson, Training
 from workloads.weights import load_or_train, weights_path
 
 REFERENCE_SEED = 0
 REFERENCE_BATCH = 32
-WARMUP_RATIO = 0.1
-WEIGHT_DECAY = 0.01
-LARGEST_NORM = 1.0
+EXAM_BATCH = 256
+EXAMS_AN_EPOCH = 4
 
 Options = Mapping[str, OptionValue]
 
@@ -45,123 +42,13 @@ class Recipe:
         load: Data for some options and a cache folder.
         build: Untrained model for some options and a number of classes; maps a
             batch of inputs to logits [batch, classes].
+        student: The same at half the size, for distillation.
     """
 
     card: Card
     load: Callable[[Options, Path], Split]
     build: Callable[[Options, int], nn.Module]
-
-
-class Training:
-    """Fixed work: some epochs of AdamW over tensors that lie on the device."""
-
-    def __init__(
-        self,
-        converted: Converted,
-        data: tuple[Tensor, Tensor],
-        options: Options,
-        batch_size: int,
-        seed: int,
-    ) -> None:
-        self.model: nn.Module = converted.model.train()
-        self._autocast = converted.autocast
-        self._x, self._y = data
-        self._batch = min(batch_size, len(self._y))
-        self._peak = float(options["learning_rate"])
-        self._order = self._shuffle(int(options["epochs"]), seed)
-        self._optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=self._peak, weight_decay=WEIGHT_DECAY
-        )
-        self.steps = len(self._order)
-        self._done = 0
-
-    def _shuffle(self, epochs: int, seed: int) -> Tensor:
-        """Indices [steps, batch]; what does not fill a batch is left out."""
-        generator = torch.Generator().manual_seed(seed)
-        n = len(self._y) - len(self._y) % self._batch
-        epoch = [
-            torch.randperm(len(self._y), generator=generator) for _ in [0] * epochs
-        ]
-        chosen = torch.cat([order[:n] for order in epoch])
-        return chosen.reshape(-1, self._batch).to(self._y.device)
-
-    def warm(self) -> None:
-        """One step of the same work; leaves weights, buffers and dice untouched.
-
-        A rate of zero makes AdamW add exactly nothing, whatever it computed.
-        """
-        buffers = [b.clone() for b in self.model.buffers()]
-        devices = [self._y.device] if self._y.is_cuda else []
-        with torch.random.fork_rng(devices):
-            self._update(self._order[0], rate=0.0)
-        self._optimizer.state.clear()
-        for buffer, before in zip(self.model.buffers(), buffers, strict=True):
-            buffer.copy_(before)
-
-    def step(self) -> int:
-        """Next batch; returns its number of items."""
-        index = self._order[self._done % self.steps]
-        self._update(index, rate=self._peak * schedule(self._done, self.steps))
-        self._done += 1
-        return len(index)
-
-    def _update(self, index: Tensor, *, rate: float) -> None:
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        with autocast(self._y.device, self._autocast):
-            loss = cross_entropy(self.model(self._x[index]), self._y[index])
-        self._optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_NORM)
-        self._optimizer.step()
-
-
-class Inference:
-    """Open work: batch after batch of the test set in a fixed order, round and round.
-
-    Attributes:
-        answers: [items + padding] class given to each item, -1 before it has one.
-    """
-
-    def __init__(
-        self, model: nn.Module, x: Tensor, batch_size: int, autocast_dtype: Any = None
-    ) -> None:
-        self.model = model.eval()
-        self._items = len(x)
-        self._batch = batch_size
-        self._autocast = autocast_dtype
-        padding = -len(x) % batch_size
-        filled = torch.arange(len(x) + padding, device=x.device) % len(x)
-        self._x = x[filled]  # whole batches only: the last one begins anew
-        self.answers = torch.full((len(filled),), -1, device=x.device)
-        self._start = 0
-
-    def warm(self) -> None:
-        """The batch that comes next, its answers thrown away."""
-        self._apply(self._start)
-
-    def step(self) -> int:
-        """Answer the next batch; returns its number of items."""
-        start, stop = self._start, self._start + self._batch
-        self.answers[start:stop] = self._apply(start)
-        self._start = stop % len(self._x)
-        return self._batch
-
-    def finish(self) -> bool:
-        """Answer what is left; whether nothing was."""
-        missing = (self.answers[: self._items] < 0).any().item()
-        for start in range(0, len(self._x), self._batch):
-            stop = start + self._batch
-            if (self.answers[start:stop] < 0).any().item():
-                self.answers[start:stop] = self._apply(start)
-        return not missing
-
-    def _apply(self, start: int) -> Tensor:
-        """Classes [batch] of the batch that begins at an item."""
-        batch = self._x[start : start + self._batch]
-        with torch.inference_mode(), autocast(batch.device, self._autocast):
-            logits: Tensor = self.model(batch)
-        return logits.argmax(1)
+    student: Callable[[Options, int], nn.Module]
 
 
 class Classification:
@@ -171,70 +58,73 @@ class Classification:
         self._recipe = recipe
 
     def prepare(self, setting: Setting) -> Skip | None:
-        """Load data and weights, convert the model, put tensors on the device."""
+        """Load data and the fp32 model: trained for `infer`, untrained for `train`."""
         cap_threads()
-        configuration = setting.configuration
-        options = options_of(self._recipe.card, configuration)
-        self._split = self._recipe.load(options, setting.cache)
-        weights_sha256 = None
-        if configuration.phase == Phase.TRAIN:
-            model = self._untrained(options, setting.seed, setting.device)
+        self._setting = setting
+        self._options = options_of(self._recipe.card, setting.configuration)
+        self._split = self._recipe.load(self._options, setting.cache)
+        self._x_test = tensor(self._split.x_test, setting.device)
+        self._digest: str | None = None
+        self._school = School(self._recipe, self._options, setting, self._split)
+        if setting.configuration.phase == Phase.TRAIN:
+            self._model = self._school.untrained(setting.seed)
         else:
-            model, weights_sha256 = self._trained(options, setting)
-        parameters, before = parameter_count([model]), weight_bytes(model)
+            self._model, self._digest = self._school.reference()
+        return None
+
+    def convert(self) -> Skip | None:
+        """Precision and run time, up to the first step, which does the compiling."""
+        configuration = self._setting.configuration
+        model, batch = self._model, configuration.batch_size
+        before, parameters = weight_bytes(model), parameter_count([model])
+        example = self._x_test[torch.arange(batch) % len(self._x_test)]
+        self._flop = flop_per_item(model, example[:1])
         context = Context(
-            configuration.phase, configuration.workload, setting.device.split(":")[0]
+            configuration.phase,
+            configuration.workload,
+            self._setting.device.split(":")[0],
+            configuration.runtime,
+            shaped(example),
+            lambda: self._school.batches(batch),
+            self._school,
         )
-        converted = PRECISIONS[configuration.precision].convert(model, context)
+        runtime = RUNTIMES[configuration.runtime]
+        converted = runtime.convert(model, configuration.precision, context)
         if isinstance(converted, Skip):
             return converted
-        self._doubts = converted.doubts
-        self._loop = self._start(converted, options, setting)
+        self._converted = converted
+        self._loop = self._start()
+        self._loop.warm()
         self._facts = ModelFacts(
             parameters=parameters,
-            weight_bytes=weight_bytes(converted.model),
+            weight_bytes=converted.weight_bytes or weight_bytes(converted.model),
             original_weight_bytes=before,
             quantised_ratio=converted.parameters_ratio,
             quantised_layers=converted.layers,
             scheme=converted.scheme,
-            weights_sha256=weights_sha256,
+            weights_sha256=self._digest,
         )
         return None
 
-    def _start(
-        self, converted: Converted, options: Options, setting: Setting
-    ) -> Training | Inference:
-        batch_size = setting.configuration.batch_size
-        self._x_test = tensor(self._split.x_test, setting.device, converted.input_dtype)
-        self._autocast = converted.autocast
-        if setting.configuration.phase == Phase.TRAIN:
-            data = _training_data(self._split, setting.device)
-            return Training(converted, data, options, batch_size, setting.seed)
-        return Inference(converted.model, self._x_test, batch_size, converted.autocast)
-
-    def _untrained(self, options: Options, seed: int, device: str) -> nn.Module:
-        torch.manual_seed(seed)
-        classes = int(self._split.y_train.max()) + 1
-        return self._recipe.build(options, classes).to(device)
-
-    def _trained(self, options: Options, setting: Setting) -> tuple[nn.Module, str]:
-        """The fp32 reference model and the digest of its weights."""
-        model = self._untrained(options, REFERENCE_SEED, setting.device)
-
-        def train() -> dict[str, Tensor]:
-            data = _training_data(self._split, setting.device)
-            training = Training(
-                Converted(model), data, options, REFERENCE_BATCH, REFERENCE_SEED
+    def _start(self) -> Training | Inference:
+        configuration, converted = self._setting.configuration, self._converted
+        if configuration.phase == Phase.TRAIN:
+            lesson = self._school.lesson(
+                int(self._options["epochs"]),
+                configuration.batch_size,
+                self._setting.seed,
             )
-            for _ in range(training.steps):
-                training.step()
-            state = model.state_dict().items()
-            return {name: t.detach().cpu().contiguous() for name, t in state}
+            return Training(converted, lesson, self._options)
+        return self._answering(converted.model, configuration.batch_size)
 
-        path = weights_path(self._recipe.card, setting.configuration, setting.cache)
-        state, digest = load_or_train(path, train)
-        model.load_state_dict(state)
-        return model.eval().requires_grad_(requires_grad=False), digest
+    def _answering(self, model: Any, batch_size: int) -> Inference:
+        converted = self._converted
+        if isinstance(model, nn.Module) and not model.__class__.__name__.startswith(
+            "GraphModule"
+        ):
+            model.eval()  # an exported graph has only the one mode
+        x = cast(self._x_test, converted.input_dtype)
+        return Inference(model, x, batch_size, converted.autocast)
 
     def total_steps(self) -> int | None:
         """Steps of all epochs in training; None in inference."""
@@ -248,35 +138,143 @@ class Classification:
         """One batch; returns its number of items."""
         return self._loop.step()
 
+    def exam_due(self) -> bool:
+        """A few times an epoch, in a training that has a target."""
+        if not isinstance(self._loop, Training) or not self._target():
+            return False
+        every = max(1, self._loop.steps_an_epoch // EXAMS_AN_EPOCH)
+        return self._loop.done % every == 0
+
+    def examine(self) -> bool:
+        """Whether the held-out accuracy has reached the target."""
+        quality, _ = self.evaluate()
+        return (quality.accuracy or 0.0) >= self._target()
+
+    def _target(self) -> float:
+        return float(self._options.get("target", 0.0))
+
     def evaluate(self) -> tuple[Quality, Mapping[str, Any]]:
         """Accuracy on the held-out items, with `correct` [n] and `answer` [n]."""
         in_window = False
         if isinstance(self._loop, Training):
-            batch = min(256, len(self._x_test))
-            loop = Inference(self._loop.model, self._x_test, batch, self._autocast)
+            loop = self._examined(self._loop)
             loop.finish()
         else:
             loop = self._loop
             in_window = loop.finish()
         answer = loop.answers[: len(self._x_test)].cpu().numpy()
-        return score(answer, self._split, in_window=in_window)
+        quality, arrays = score(answer, self._split, in_window=in_window)
+        if isinstance(self._loop, Training) and self._target():
+            quality = quality.model_copy(update={"target": self._target()})
+        return quality, arrays
+
+    def _examined(self, training: Training) -> Inference:
+        """The trained model answering; it goes on learning where it left off."""
+        finished = self._converted.finished
+        model = finished(training.model) if finished else training.model
+        was_training = model.training
+        loop = self._answering(model, min(EXAM_BATCH, len(self._x_test)))
+        loop.finish()
+        model.train(was_training)
+        return loop
 
     def facts(self) -> ModelFacts:
         """What model really ran."""
         return self._facts
 
+    def effort(self) -> Effort:
+        """Operations an item, and the peak of the device at this precision."""
+        device = self._setting.device
+        peak, source = peak_flops(device, self._converted.peak)
+        is_training = self._setting.configuration.phase == Phase.TRAIN
+        factor = TRAIN_OVER_INFER if is_training else 1.0
+        flop = self._flop * factor if self._flop else None
+        return Effort(flop_per_item=flop, peak_flops=peak, source=source)
+
     def doubts(self) -> Sequence[Doubt]:
         """Emulated or uncompiled arithmetic, where the precision knows of it."""
-        return self._doubts
+        return self._converted.doubts
+
+
+class School:
+    """The models of one configuration, and the data that they learn from.
+
+    Satisfies `workloads.conversion.Coach`.
+    """
+
+    def __init__(
+        self, recipe: Recipe, options: Options, setting: Setting, split: Split
+    ) -> None:
+        self._recipe = recipe
+        self._options = options
+        self._setting = setting
+        self._split = split
+        self._classes = int(split.y_train.max()) + 1
+
+    def untrained(self, seed: int) -> nn.Module:
+        """A model of the asked size."""
+        torch.manual_seed(seed)
+        model = self._recipe.build(self._options, self._classes)
+        return channels_last(model.to(self._setting.device))
+
+    def student(self) -> nn.Module:
+        """A model of half the size."""
+        torch.manual_seed(REFERENCE_SEED)
+        model = self._recipe.student(self._options, self._classes)
+        return channels_last(model.to(self._setting.device))
+
+    def reference(self) -> tuple[nn.Module, str]:
+        """The trained fp32 model and the digest of its weights."""
+        model = self.untrained(REFERENCE_SEED)
+        return self._learnt(model, int(self._options["epochs"]), None, "")
+
+    def taught(
+        self, model: nn.Module, *, epochs: int, teacher: nn.Module | None = None
+    ) -> nn.Module:
+        """The model after some epochs, or as the cache has it."""
+        variant = self._setting.configuration.precision
+        return self._learnt(model, epochs, teacher, variant)[0]
+
+    def _learnt(
+        self, model: nn.Module, epochs: int, teacher: nn.Module | None, variant: str
+    ) -> tuple[nn.Module, str]:
+        def train() -> dict[str, Tensor]:
+            lesson = self.lesson(epochs, REFERENCE_BATCH, REFERENCE_SEED, teacher)
+            training = Training(Converted(model), lesson, self._options)
+            for _ in range(training.steps):
+                training.step()
+            state = model.state_dict().items()
+            return {name: t.detach().cpu().contiguous() for name, t in state}
+
+        configuration, cache = self._setting.configuration, self._setting.cache
+        path = weights_path(self._recipe.card, configuration, cache, variant)
+        state, digest = load_or_train(path, train)
+        model.load_state_dict(state)
+        return model.eval().requires_grad_(requires_grad=False), digest
+
+    def lesson(
+        self, epochs: int, batch_size: int, seed: int, teacher: Any = None
+    ) -> Lesson:
+        """The training data, for some epochs."""
+        device = self._setting.device
+        x, y = tensor(self._split.x_train, device), tensor(self._split.y_train, device)
+        return Lesson(x, y, epochs, batch_size, seed, teacher)
+
+    def batches(self, batch_size: int) -> Iterator[Tensor]:
+        """Whole batches of training inputs, in the order of the data."""
+        x = tensor(self._split.x_train, self._setting.device)
+        for start in range(0, len(x) - batch_size + 1, batch_size):
+            yield shaped(x[start : start + batch_size])
 
 
 def score(
     answer: np.ndarray[Any, Any], split: Split, *, in_window: bool
 ) -> tuple[Quality, Mapping[str, Any]]:
     """Quality of answers [n] against the majority class of the training data."""
-    correct = answer == split.y_test
+    truth = split.y_test
+    correct = answer == truth
     majority = np.bincount(split.y_train).argmax()
-    baseline = float((split.y_test == majority).mean())
+    baseline = float((truth == majority).mean())
     accuracy = float(correct.mean())
     skill = (accuracy - baseline) / (1 - baseline) if baseline < 1 else None
     quality = Quality(
@@ -286,27 +284,20 @@ def score(
         constant_baseline=baseline,
         skill=skill,
         in_window=in_window,
+        f1=float(f1_score(truth, answer, average="macro", zero_division=0)),
+        recall=float(recall_score(truth, answer, average="macro", zero_division=0)),
     )
     return quality, {"correct": correct, "answer": answer}
 
 
-def schedule(step: int, steps: int) -> float:
-    """Share of the peak rate: linear warm-up over a tenth, then linear decay."""
-    warmup = max(1, round(steps * WARMUP_RATIO))
-    if step < warmup:
-        return (step + 1) / warmup
-    return max(0.0, (steps - step) / max(1, steps - warmup))
+def tensor(array: np.ndarray[Any, Any], device: str) -> Tensor:
+    """An array on the device."""
+    return torch.from_numpy(array).to(device)
 
 
-def autocast(device: torch.device, dtype: Any) -> AbstractContextManager[Any]:
-    """Mixed precision, or nothing at all where there is no dtype."""
-    return torch.autocast(device.type, dtype=dtype) if dtype else nullcontext()
-
-
-def tensor(array: np.ndarray[Any, Any], device: str, dtype: Any = None) -> Tensor:
-    """An array on the device; floats in the dtype where one is given."""
-    made = torch.from_numpy(array).to(device)
-    return made.to(dtype) if dtype and made.is_floating_point() else made
+def cast(x: Tensor, dtype: Any) -> Tensor:
+    """Floats in the dtype where one is given; token ids as they are."""
+    return x.to(dtype) if dtype and x.is_floating_point() else x
 
 
 def cap_threads() -> None:
@@ -315,7 +306,3 @@ def cap_threads() -> None:
     limit = usable or os.cpu_count() or 1
     if torch.get_num_threads() > limit:
         torch.set_num_threads(limit)
-
-
-def _training_data(split: Split, device: str) -> tuple[Tensor, Tensor]:
-    return tensor(split.x_train, device), tensor(split.y_train, device)

@@ -96,6 +96,12 @@ def build(options: Options, classes: int) -> nn.Module:
     return ResNet(width, stages, classes, bottleneck=bottleneck)
 
 
+def student(options: Options, classes: int) -> nn.Module:
+    """Half the channels of every layer."""
+    width, stages, bottleneck = SIZES[str(options["size"])]
+    return ResNet(width // 2, stages, classes, bottleneck=bottleneck)
+
+
 def cnn() -> Classification:
     """The workload."""
-    return Classification(Recipe(CARDS["cnn"], load, build))
+    return Classification(Recipe(CARDS["cnn"], load, build, student))

@@ -55,6 +55,12 @@ def build(options: Options, classes: int) -> nn.Module:
     return BiLstm(*SIZES[str(options["size"])], classes)
 
 
+def student(options: Options, classes: int) -> nn.Module:
+    """Half the width of the LSTM."""
+    layers, width = SIZES[str(options["size"])]
+    return BiLstm(layers, width // 2, classes)
+
+
 def rnn() -> Classification:
     """The workload."""
-    return Classification(Recipe(CARDS["rnn"], load, build))
+    return Classification(Recipe(CARDS["rnn"], load, build, student))

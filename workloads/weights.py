@@ -4,7 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -15,19 +15,49 @@ from harness.contracts import Card
 from harness.records import Configuration
 from workloads.cards import options_of
 from workloads.datasets import SOURCES
+from workloads.precisions import PRECISIONS
+
+REFERENCE = "fp32"
 
 
-def weights_path(card: Card, configuration: Configuration, cache: Path) -> Path:
+TRAINING_ONLY = frozenset({"target", "checkpointing"})
+"""Options of `train` that leave the reference weights as they are."""
+SHAPERS = (
+    "workloads.classification",
+    "workloads.training",
+    "workloads.precisions.students",
+    "workloads.datasets",
+)
+"""Modules whose text shapes what is learnt."""
+
+
+def needed_weights(
+    card: Card, configuration: Configuration, cache: Path
+) -> Mapping[Path, str]:
+    """Weights that a trial of a trained model loads, and the precision they are of."""
+    paths = {weights_path(card, configuration, cache): REFERENCE}
+    if PRECISIONS[configuration.precision].track == "open":
+        variant = configuration.precision
+        paths[weights_path(card, configuration, cache, variant)] = variant
+    return paths
+
+
+def weights_path(
+    card: Card, configuration: Configuration, cache: Path, variant: str = ""
+) -> Path:
     """Where the fp32 reference weights of a configuration are or will be.
 
     The name covers workload, options, data, training source and torch's version;
-    not precision, batch size or device, so that all of them load the same weights.
-    Imports no torch.
+    not precision, batch size or device, so that all of them load the same weights. A
+    variant names others that come of them, such as those of `distilled`. Imports no
+    torch.
     """
     source = SOURCES.get(card.dataset)
+    options = options_of(card, configuration)
     facts = {
         "workload": card.name,
-        "options": options_of(card, configuration),
+        "options": {n: v for n, v in options.items() if n not in TRAINING_ONLY},
+        "variant": variant,
         "dataset": source.sha256 if source else card.dataset,
         "source": source_sha256(card.load.partition(":")[0]),
         "torch": version("torch"),
@@ -39,7 +69,7 @@ def weights_path(card: Card, configuration: Configuration, cache: Path) -> Path:
 def source_sha256(module: str) -> str:
     """Digest over the source text of the module, the training loop and the data."""
     digest = hashlib.sha256()
-    for name in (module, "workloads.classification", "workloads.datasets"):
+    for name in (module, *SHAPERS):
         spec = find_spec(name)
         if spec is not None and spec.origin is not None:
             digest.update(Path(spec.origin).read_bytes())

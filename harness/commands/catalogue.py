@@ -16,6 +16,7 @@ def list_members(what: str, *, as_json: bool) -> int:
     tables = {
         "workloads": _workloads,
         "precisions": _precisions,
+        "runtimes": _runtimes,
         "probes": lambda: {n: {"loads": v} for n, v in registry.PROBES.items()},
         "devices": lambda: {n: {"loads": v} for n, v in registry.BACKENDS.items()},
         "suites": _suites,
@@ -55,6 +56,13 @@ def _precisions() -> dict[str, dict[str, Any]]:
     return {
         name: {"about": precision.about, "phases": ", ".join(precision.phases)}
         for name, precision in registry.precisions().items()
+    }
+
+
+def _runtimes() -> dict[str, dict[str, Any]]:
+    return {
+        name: {"about": runtime.about, "phases": ", ".join(runtime.phases)}
+        for name, runtime in registry.runtimes().items()
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.contracts import Card, Option, Setting, Skip
+from harness.contracts import Card, Effort, Option, Setting, Skip
 from harness.errors import BenchError
 from harness.records import Doubt, ModelFacts, Quality
 
@@ -55,8 +55,20 @@ class Trouble:
         self._batch = setting.configuration.batch_size
         return None
 
+    def convert(self) -> Skip | None:
+        return None
+
     def total_steps(self) -> int | None:
         return None
+
+    def exam_due(self) -> bool:
+        return False
+
+    def examine(self) -> bool:
+        return False
+
+    def effort(self) -> Effort:
+        return Effort()
 
     def warm(self) -> None:
         time.sleep(0.001)

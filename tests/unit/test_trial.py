@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.contracts import Setting, Skip
+from harness.contracts import Effort, Setting, Skip
 from harness.jobs import Job, Outcome, Protocol
 from harness.records import Configuration, Doubt, ModelFacts, Phase, Quality
 from harness.trial import Bench, is_steady, phase_s, run_trial
@@ -75,8 +75,21 @@ class StepWorkload:
         self.clock.sleep(2.0)
         return self.skip
 
+    def convert(self) -> Skip | None:
+        self.clock.sleep(1.0)
+        return None
+
     def total_steps(self) -> int | None:
         return self.total
+
+    def exam_due(self) -> bool:
+        return False
+
+    def examine(self) -> bool:
+        return False
+
+    def effort(self) -> Effort:
+        return Effort(flop_per_item=10.0, peak_flops=100.0, source="fake")
 
     def warm(self) -> None:
         self.warmed += 1

@@ -1,0 +1,258 @@
+"""OpenVINO on a processor: traced with fixed shapes, int8 and int4 by NNCF.
+
+OpenVINO multiplies in bf16 by itself where the processor can; here it does so only
+where the precision says so, and every claim is read back from the compiled graph.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+from harness.contracts import Skip
+from workloads.conversion import (
+    PRECISIONS,
+    Context,
+    Converted,
+    has_bf16,
+    layers_of,
+    parameter_count,
+)
+from workloads.precisions import floats
+from workloads.runtimes.engines import (
+    NO_CALIBRATION,
+    Session,
+    Tally,
+    calibration,
+    quiet,
+)
+
+GROUP = 32
+"""Weights that share a scale in int4."""
+BITS = {"i8": 8, "u8": 8, "i4": 4, "u4": 4}
+PRODUCTS = frozenset(
+    {"FullyConnected", "MatMul", "Convolution", "RNNSeq", "RNNCell", "LSTMSequence"}
+)
+"""What the compiled graph calls the layers in which the products are."""
+NO_RECURRENT = "NNCF compresses no recurrent weights; only embedding and head would be"
+BF16_IGNORED = "OpenVINO runs no layer of this model in bf16 on this processor"
+
+
+def convert(model: Any, precision: str, context: Context) -> Converted | Skip:
+    """The model compiled for one request at a time, on torch's number of threads."""
+    with _without_telemetry():
+        import nncf  # noqa: F401
+        import openvino  # noqa: F401
+    if precision == "bf16":
+        return _bf16(model, context)
+    if recipe := RECIPES.get(precision):
+        return _quantised(model, precision, context, recipe)
+    found = PRECISIONS[precision].convert(model, context)
+    if isinstance(found, Skip):
+        return found
+    graph = _traced(found.model, context.example)
+    return replace(
+        found,
+        model=_session(_compiled(graph, "f32")),
+        scheme=f"{found.scheme}, OpenVINO",
+        weight_bytes=_tally(graph).weight_bytes,
+        peak="fp32",
+    )
+
+
+@contextmanager
+def _without_telemetry() -> Iterator[None]:
+    """Both packages report their use over the network unless this module is missing."""
+    name = "openvino_telemetry"
+    modules: dict[str, Any] = sys.modules
+    hidden = name not in modules
+    if hidden:
+        modules[name] = None
+    try:
+        yield
+    finally:
+        if hidden:
+            del modules[name]
+
+
+def _bf16(model: Any, context: Context) -> Converted | Skip:
+    """The engine keeps fp32 weights and makes bf16 ones of them as it compiles."""
+    graph = _traced(model, context.example)
+    compiled = _compiled(graph, "bf16")
+    done = _products(compiled).count("bf16")
+    if not done:
+        return Skip(BF16_IGNORED)
+    return Converted(
+        _session(compiled),
+        parameters_ratio=parameter_count(layers_of(model).values())
+        / parameter_count([model]),
+        layers=done,
+        scheme="bf16 products, fp32 weights in the graph, OpenVINO",
+        weight_bytes=_tally(graph).weight_bytes,
+        peak="bf16",
+        doubts=() if has_bf16() else (floats.EMULATED_INFERENCE,),
+    )
+
+
+Recipe = Callable[[Any, Context], "tuple[Any, str] | Skip"]
+
+
+def _quantised(
+    model: Any, precision: str, context: Context, recipe: Recipe
+) -> Converted | Skip:
+    made = recipe(_traced(model, context.example), context)
+    if isinstance(made, Skip):
+        return made
+    graph, scheme = made
+    tally = _tally(graph)
+    if not tally.sizes or (precision == "int4-weight" and not _tally(graph, 4).sizes):
+        return Skip(f"NNCF converted no layer of this model to {precision}")
+    rest = "bf16" if has_bf16() else "f32"
+    return Converted(
+        _session(_compiled(graph, rest)),
+        parameters_ratio=tally.share(model),
+        layers=len(tally.sizes),
+        scheme=f"{scheme}, rest in {rest}, OpenVINO",
+        weight_bytes=tally.weight_bytes,
+        peak="int8" if precision == "int8-static" else "",
+    )
+
+
+def _static(graph: Any, context: Context) -> tuple[Any, str] | Skip:
+    import nncf
+
+    batches = calibration(context)
+    if not batches:
+        return Skip(NO_CALIBRATION)
+    is_transformer = context.workload == "bert"
+    with quiet():
+        done = nncf.quantize(
+            graph,
+            nncf.Dataset(batches),
+            subset_size=len(batches),
+            target_device=nncf.TargetDevice.CPU,
+            model_type=nncf.ModelType.TRANSFORMER if is_transformer else None,
+        )
+    return done, f"NNCF static int8, calibrated on {len(batches)} training batches"
+
+
+def _int8_weight(graph: Any, context: Context) -> tuple[Any, str] | Skip:
+    import nncf
+
+    if context.workload == "rnn":
+        return Skip(NO_RECURRENT)
+    with quiet():
+        done = nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM)
+    return done, f"NNCF int8 weights (a scale a channel), {_dynamic()}"
+
+
+def _int4_weight(graph: Any, context: Context) -> tuple[Any, str] | Skip:
+    import nncf
+
+    if context.workload == "rnn":
+        return Skip(NO_RECURRENT)
+    with quiet():
+        done = nncf.compress_weights(
+            graph, mode=nncf.CompressWeightsMode.INT4_SYM, group_size=GROUP
+        )
+    fours, eights = len(_tally(done, 4).sizes), len(_tally(done, 8).sizes)
+    scheme = (
+        f"NNCF int4 weights of {fours} layers (groups of {GROUP}), int8 of {eights}"
+    )
+    return done, f"{scheme}, {_dynamic()}"
+
+
+def _dynamic() -> str:
+    """What the engine does with the activations of layers whose weights are packed."""
+    import openvino
+
+    size = openvino.Core().get_property("CPU", "DYNAMIC_QUANTIZATION_GROUP_SIZE")
+    if not size:
+        return "activations as they are"
+    return f"activations int8 in groups of {size} where a kernel allows it"
+
+
+RECIPES: dict[str, Recipe] = {
+    "int8-static": _static,
+    "int8-weight": _int8_weight,
+    "int4-weight": _int4_weight,
+}
+
+
+def _traced(model: Any, example: Any) -> Any:
+    """The graph of a torch module for inputs of the example's shape alone."""
+    import openvino
+    import torch
+
+    shape = openvino.PartialShape(list(example.shape))
+    with quiet(), torch.no_grad():
+        return openvino.convert_model(model, example_input=example, input=[shape])
+
+
+def _compiled(graph: Any, products: str) -> Any:
+    """One stream for one request at a time; products in `f32` or `bf16`."""
+    import openvino
+    import torch
+
+    return openvino.Core().compile_model(
+        graph,
+        "CPU",
+        {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": products,
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        },
+    )
+
+
+def _session(compiled: Any) -> Session:
+    request = compiled.create_infer_request()
+
+    def run(batch: Any) -> Any:
+        return request.infer([batch], share_inputs=True)[0]
+
+    return Session(run)
+
+
+def _products(compiled: Any) -> list[str]:
+    """The format in which each layer of products really runs, such as `bf16`."""
+    nodes = (node.get_rt_info() for node in compiled.get_runtime_model().get_ops())
+    return [
+        str(info["runtimePrecision"].astype(str))
+        for info in nodes
+        if info["layerType"].astype(str) in PRODUCTS
+    ]
+
+
+def _tally(graph: Any, bits: int | None = None) -> Tally:
+    """Weights of so many bits, or of few, and the bytes of all constants."""
+    constants = [n for n in graph.get_ops() if n.get_type_name() == "Constant"]
+    sizes = [
+        prod(constant.get_output_shape(0))
+        for constant in constants
+        if _bits(constant) in ((bits,) if bits else (4, 8)) and _is_weight(constant)
+    ]
+    return Tally(tuple(sizes), sum(constant.get_byte_size() for constant in constants))
+
+
+def _bits(constant: Any) -> int | None:
+    return BITS.get(constant.get_element_type().get_type_name())
+
+
+def _is_weight(constant: Any) -> bool:
+    """A matrix or more that is converted to a float and scaled; no zero point."""
+    if len(constant.get_output_shape(0)) < 2:
+        return False
+    converts = [user.get_node() for user in constant.output(0).get_target_inputs()]
+    users = [
+        user
+        for node in converts
+        if node.get_type_name() == "Convert"
+        for user in node.output(0).get_target_inputs()
+    ]
+    return bool(users) and not any(
+        user.get_node().get_type_name() == "Subtract" and user.get_index() == 1
+        for user in users
+    )
