@@ -1,6 +1,7 @@
 """`bench measure`: the joules of any commands, repeated and interleaved."""
 
 import random
+import re
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +13,8 @@ from harness.carbon import emissions
 from harness.crosschecks import CrossCheck, Figure
 from harness.errors import UsageError
 from harness.meter import Meter, Reading, Window
-from harness.records import Factor
+from harness.perimeter import nothing
+from harness.records import Doubt, EnergyTotal, Factor
 from harness.stats import geometric_mean, log_t_interval
 
 ENOUGH_RUNS = 3
@@ -20,6 +22,7 @@ LONGEST_DELAY_S = 0.1
 """Delays of up to one period of slow sensors lie between repetitions, so that no
 command is read at one phase of them each time (SC'24, arXiv 2312.02741)."""
 SEPARATOR = "--vs"
+FIGURE = re.compile(r"(?<![\w-])\d[\d.]*")
 OnRun = Callable[[tuple[str, ...], int], None]
 
 
@@ -40,11 +43,16 @@ class Repetition:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A geometric mean with its 95 % interval; no bounds below three runs."""
+    """A geometric mean with its 95 % interval; no bounds below three runs.
+
+    Attributes:
+        reason: Why there is no value.
+    """
 
     value: float | None
     low: float | None = None
     high: float | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,8 +69,9 @@ class Measurement:
 
     @property
     def energy_j(self) -> Estimate:
-        """Joules of a run; nothing as soon as one run has none."""
-        return estimate([run.reading.energy_j for run in self.runs])
+        """Joules of a run; none as soon as one run has none, or other parts."""
+        why = _apart(self.runs)
+        return estimate([run.reading.energy_j for run in self.runs], why)
 
     @property
     def duration_s(self) -> Estimate:
@@ -71,11 +80,27 @@ class Measurement:
 
     @property
     def typical(self) -> Repetition:
-        """The run whose joules lie in the middle; the last where some have none."""
-        if any(run.reading.energy_j is None for run in self.runs):
-            return self.runs[-1]
+        """The run whose joules lie in the middle; the first without any, if one is."""
+        for run in sorted(self.runs, key=lambda run: not run.reading.invalid):
+            if run.reading.energy_j is None:
+                return run
         ordered = sorted(self.runs, key=lambda run: run.reading.energy_j or 0.0)
         return ordered[len(ordered) // 2]
+
+    @property
+    def total(self) -> EnergyTotal:
+        """That of the typical run; no joules where the runs have none in common."""
+        total, why = self.typical.reading.total, self.energy_j.reason
+        return total if why is None else nothing(why)
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Of all runs; of those that differ by a figure, the typical run's."""
+        found: dict[tuple[str, str], Doubt] = {}
+        for run in (self.typical, *self.runs):
+            for doubt in run.reading.doubts:
+                found.setdefault((doubt.code, FIGURE.sub("", doubt.message)), doubt)
+        return tuple(found.values())
 
 
 @dataclass(frozen=True)
@@ -92,11 +117,16 @@ class Comparison:
     verdict: str
 
 
-def estimate(values: Sequence[float | None]) -> Estimate:
-    """Geometric mean, with Student's t-interval of the logs from three values on."""
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
-        return Estimate(None)
+def estimate(values: Sequence[float | None], why: str | None = None) -> Estimate:
+    """Geometric mean, with Student's t-interval of the logs from three values on.
+
+    Args:
+        values: One a run.
+        why: Why they may not be put together; None where they may.
+    """
+    known = [value for value in values if value is not None and value > 0]
+    if why is not None or len(known) < len(values):
+        return Estimate(None, reason=why or "a run of 0 J has no geometric mean")
     interval = log_t_interval(known) if len(known) >= ENOUGH_RUNS else None
     low, high = interval or (None, None)
     return Estimate(geometric_mean(known), low, high)
@@ -175,18 +205,52 @@ def compare(measurements: Sequence[Measurement]) -> list[Comparison]:
 
 
 def _against(first: Measurement, other: Measurement) -> Comparison:
+    why = next((r for m in (first, other) if (r := _failure(m))), None)
+    why = why or _apart((*first.runs, *other.runs), rounds=len(first.runs))
     pairs = zip(first.runs, other.runs, strict=True)
-    ratios = [
-        b.reading.energy_j / a.reading.energy_j
-        for a, b in pairs
-        if a.reading.energy_j and b.reading.energy_j is not None
-    ]
-    complete = ratios if len(ratios) == len(first.runs) else [None]
-    ratio = estimate(complete)
+    joules = [(b.reading.energy_j, a.reading.energy_j) for a, b in pairs]
+    ratio = estimate([b / a if a and b is not None else None for b, a in joules], why)
     verdict = "inconclusive"
     if ratio.low is not None and ratio.high is not None:
         verdict = "less" if ratio.high < 1.0 else "more" if ratio.low > 1.0 else verdict
     return Comparison(other.command, ratio, verdict)
+
+
+def _failure(measurement: Measurement) -> str | None:
+    """A command that failed has not done the work of the other."""
+    code = measurement.exit_code
+    return f"{measurement.command[0]} ended with exit code {code}" if code else None
+
+
+def _apart(runs: Sequence[Repetition], rounds: int | None = None) -> str | None:
+    """Why the joules of these runs may not stand beside each other, else None.
+
+    Args:
+        runs: In order, those of a second command after those of the first.
+        rounds: How many runs each command has.
+    """
+    first = _whole(runs[0].reading)
+    for number, run in enumerate(runs):
+        reading, here = run.reading, f"run {number % (rounds or len(runs)) + 1}"
+        if reading.energy_j is None:
+            why = reading.invalid or reading.total.reason
+            return f"{here}: {why}" if len(runs) > 1 else why
+        whole = _whole(reading)
+        if whole != first:
+            return (
+                f"the runs hold unlike parts: {first} in the first, {whole} in {here}"
+            )
+    return None
+
+
+def _whole(reading: Reading) -> str:
+    """What a total is of, in words: two of unlike words are not of the same parts."""
+    total = reading.total
+    what = f"{' + '.join(total.perimeter)} (tier {total.tier})"
+    if total.complete:
+        return what
+    missing = [f"{r.domain} {r.device}" for r in reading.energy if r.energy_j is None]
+    return f"{what} without {', '.join(missing) or 'a part'}"
 
 
 def _measured(
@@ -222,20 +286,20 @@ def to_dict(
     measurement: Measurement, factor: Factor | None, items: int | None
 ) -> dict[str, Any]:
     """The contract's JSON: the typical run, and all runs where there are several."""
-    reading = measurement.typical.reading
-    joules = reading.energy_j
+    reading, total = measurement.typical.reading, measurement.total
+    joules = total.energy_j
     return {
         "command": list(measurement.command),
         "exit_code": measurement.exit_code,
         "status": "invalid" if reading.invalid else "ok",
-        "reason": reading.invalid,
+        "reason": measurement.energy_j.reason,
         "window": _window(reading),
         "energy": [r.model_dump(mode="json") for r in reading.energy],
-        "total": reading.total.model_dump(mode="json"),
+        "total": total.model_dump(mode="json"),
         "energy_per_item_j": joules / items if joules is not None and items else None,
         "utilization": reading.seen.model_dump(mode="json"),
         "carbon": emissions(joules, factor, 1.0).model_dump(mode="json"),
-        "doubts": [doubt.model_dump(mode="json") for doubt in reading.doubts],
+        "doubts": [doubt.model_dump(mode="json") for doubt in measurement.doubts],
         "checks": [f.model_dump(mode="json") for f in measurement.typical.figures],
         "repeat": {
             "n": len(measurement.runs),

@@ -30,6 +30,7 @@ from harness import checks, node
 from harness.clock import process_cpu_s
 from harness.errors import BenchError
 from harness.metering import Measured, MeterClient, start_meter
+from harness.perimeter import nothing
 from harness.records import Doubt, EnergyReading, EnergyTotal, Span, Utilization
 from harness.registry import PROBES
 
@@ -78,7 +79,11 @@ class Reading:
 
 
 def reading_of(name: str, measured: Measured) -> Reading:
-    """What the meters said, with the doubts that it gives."""
+    """What the meters said, with the doubts that it gives; no joules where invalid."""
+    energy, total = measured.energy, measured.total
+    if why := measured.invalid:
+        energy = tuple(_without_joules(each, why) for each in energy)
+        total = nothing(why)
     found = (
         *checks.short_window(measured.energy, measured.span.duration_s, LONGER),
         *checks.source_doubts(measured.energy),
@@ -88,12 +93,24 @@ def reading_of(name: str, measured: Measured) -> Reading:
     return Reading(
         name=name,
         span=measured.span,
-        energy=measured.energy,
-        total=measured.total,
+        energy=energy,
+        total=total,
         seen=measured.seen,
         invalid=measured.invalid,
         doubts=found,
         node=node.boot(),
+    )
+
+
+def _without_joules(reading: EnergyReading, reason: str) -> EnergyReading:
+    return reading.model_copy(
+        update={
+            "energy_j": None,
+            "method": "none",
+            "error_bound_j": None,
+            "relative_bound_j": None,
+            "reason": reason,
+        }
     )
 
 

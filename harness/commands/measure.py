@@ -183,7 +183,7 @@ def _sentences(
     lines = [
         f"{time}; window: {reading.duration_s:.4g} s",
         f"exit code: {measurement.exit_code}",
-        _total(measurement, reading),
+        _total(measurement),
     ]
     joules = measurement.energy_j.value
     if joules is not None and items:
@@ -193,7 +193,7 @@ def _sentences(
         where = f"{carbon.place}, {carbon.year}"
         lines.append(f"carbon: {carbon.co2e_g:.3g} g CO2e ({where}, assumed)")
     lines += [_checked(f, reading) for f in measurement.typical.figures]
-    return lines + [f"doubt: {d.message}; {d.remedy}" for d in reading.doubts]
+    return lines + [f"doubt: {d.message}; {d.remedy}" for d in measurement.doubts]
 
 
 def _checked(figure: Figure, reading: Reading) -> str:
@@ -211,15 +211,14 @@ def _checked(figure: Figure, reading: Reading) -> str:
     return f"{name}: {figure.energy_j:.4g} J{ratio} ({parts}; {figure.mode})"
 
 
-def _total(measurement: Measurement, reading: Reading) -> str:
-    if measurement.energy_j.value is None:
-        return f"total: not measured: {reading.invalid or reading.total.reason}"
-    within = " + ".join(reading.total.perimeter)
-    joules = _spread(measurement.energy_j, "J")
-    if len(measurement.runs) == 1 and reading.total.error_bound_j is not None:
-        bound = _short(reading.total.error_bound_j)
-        joules = f"{measurement.energy_j.value:.4g} ± {bound} J"
-    return f"total: {joules} ({reading.total.provenance}; {within})"
+def _total(measurement: Measurement) -> str:
+    joules, total = measurement.energy_j, measurement.total
+    if joules.value is None:
+        return f"total: not measured: {joules.reason}"
+    text = _spread(joules, "J")
+    if len(measurement.runs) == 1 and total.error_bound_j is not None:
+        text = f"{joules.value:.4g} ± {_short(total.error_bound_j)} J"
+    return f"total: {text} ({total.provenance}; {' + '.join(total.perimeter)})"
 
 
 def _spread(estimate: Estimate, unit: str) -> str:
@@ -239,7 +238,7 @@ def _verdicts(measurements: Sequence[Measurement]) -> list[str]:
 def _verdict(first: str, comparison: Comparison) -> str:
     name, ratio = _name(comparison.command), comparison.ratio
     if ratio.value is None:
-        return f"{name}: joules are missing, so that nothing can be compared"
+        return f"{name}: not compared: {ratio.reason}"
     against = f"{_spread(ratio, 'times')} the joules of {first}"
     if comparison.verdict == "inconclusive":
         why = "fewer than three rounds" if ratio.low is None else "1 lies inside"
@@ -254,14 +253,14 @@ def _markdown(measurements: Sequence[Measurement], items: int | None) -> list[st
         "|---|--:|--:|---|--:|--:|---|",
     ]
     for measurement in measurements:
-        joules, total = measurement.energy_j, measurement.typical.reading.total
+        joules, total = measurement.energy_j, measurement.total
         known = joules.value is not None
         interval = f"{joules.low:.4g} ... {joules.high:.4g}" if joules.low else "-"
         item = f"{(joules.value or 0.0) / items:.4g}" if known and items else "-"
         cells = (
             f"`{_name(measurement.command)}`".replace("|", "\\|"),
             str(len(measurement.runs)),
-            f"{joules.value:.4g}" if known else f"not measured: {total.reason}",
+            f"{joules.value:.4g}" if known else f"not measured: {joules.reason}",
             interval,
             item,
             f"{measurement.duration_s.value:.4g}",
