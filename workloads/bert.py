@@ -56,8 +56,12 @@ class BertClassifier(nn.Module):
         )
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Id 0 is padding, which nothing attends to."""
-        attended = (ids != 0).long()  # [batch, length]
+        """Id 0 is padding, which nothing attends to.
+
+        The mask has all its dimensions, so that transformers need not look into it,
+        which would make the processor wait for a GPU at every step.
+        """
+        attended = (ids != 0)[:, None, None, :]  # [batch, 1, 1, length]
         logits: Tensor = self.bert(input_ids=ids, attention_mask=attended).logits
         return logits
 
