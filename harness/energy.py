@@ -9,13 +9,17 @@ Pure functions, no hardware. Missing is None with a reason, never 0.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
+
+import numpy as np
 
 from harness import perimeter
 from harness.counters import Part, count
 from harness.gauges import integrate
 from harness.records import Channel, EnergyReading, Provenance, Quantity, Span
-from harness.series import Trace, samples_of
+from harness.series import Series, Trace, samples_of
+from harness.units import NS_PER_S
 
 AGREEMENT = 0.25
 """A counter further than this from the integrated power is not believed."""
@@ -29,6 +33,9 @@ MOST_FILLED = 0.05
 """A counter that lost more of the window than this gives way to the power readings."""
 FILLED_ERROR = 0.05
 """Power readings may be scaled unlike the counter that they fill (same paper)."""
+STRETCH_S = 2.0
+MOST_STRETCHES = 40
+"""A recording is cut so to see whether a platform zone ever told too little."""
 RANK = perimeter.RANK
 
 
@@ -53,14 +60,47 @@ class Said:
 def account(
     channels: Sequence[Channel], trace: Trace, span: Span
 ) -> tuple[EnergyReading, ...]:
-    """One reading for each domain of each device, by the best of its channels."""
+    """One reading for each domain of each device, by the best of its channels.
+
+    Whether a platform zone holds the cards is asked of the whole trace, not only of
+    the window.
+    """
+    readings = perimeter.without_covered_models(_readings(channels, trace, span))
+    if not any(r.domain == "psys" for r in readings):
+        return readings
+    zones = [samples_of(trace, c.name) for c in channels if c.domain == "psys"]
+    fits = []
+    for part in _stretches(zones):
+        edges_ns = part.start_ns - NS_PER_S, part.end_ns + NS_PER_S
+        near = {name: series.cut(*edges_ns) for name, series in trace.items()}
+        fits.append(perimeter.fit(_readings(channels, near, part)))
+    return perimeter.nested(readings, fits)
+
+
+def _readings(
+    channels: Sequence[Channel], trace: Trace, span: Span
+) -> list[EnergyReading]:
     by_device: dict[tuple[str, str], list[Said]] = {}
     for channel in channels:
         if channel.quantity in (Quantity.ENERGY_J, Quantity.POWER_W):
             identity = (channel.domain, channel.device)
             by_device.setdefault(identity, []).append(_said(channel, trace, span))
-    readings = [_reading(said, trace, span) for said in by_device.values()]
-    return perimeter.without_covered_models(readings)
+    return [_reading(said, trace, span) for said in by_device.values()]
+
+
+def _stretches(zones: Sequence[Series]) -> list[Span]:
+    """The time in which zones were read, in a few stretches of equal length."""
+    read = [zone.times_ns for zone in zones if len(zone) > 1]
+    if not read:
+        return []
+    first_ns, last_ns = min(int(t[0]) for t in read), max(int(t[-1]) for t in read)
+    longest_s = (last_ns - first_ns) / NS_PER_S
+    count = min(MOST_STRETCHES, max(1, int(longest_s // STRETCH_S)))
+    edges_ns = np.linspace(first_ns, last_ns, count + 1).astype(np.int64).tolist()
+    return [
+        Span(name="stretch", start_ns=start_ns, end_ns=end_ns)
+        for start_ns, end_ns in pairwise(edges_ns)
+    ]
 
 
 def without(

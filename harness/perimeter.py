@@ -3,12 +3,17 @@
 Perimeters nest: the wall holds the machine, a platform zone (psys) or a board (soc) its
 processor and memory, a superchip's module its processor, GPU and memory, a socket of
 Grace its processor and memory, a package its cores. A package does not hold dram.
-Whether a platform zone holds a GPU is asked of the joules: parts that need more than
-the whole are not inside it.
+Several wholes of one source, such as the plugs of two power supplies, hold the parts
+together: where one of them fails, the total lacks it and says so.
+
+Whether a platform zone holds a card, or its parts at all, is asked of the joules: parts
+that need more than the whole are not inside it. One stretch that shows it is enough, so
+that idle and work are summed over the same perimeter.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from harness.records import EnergyReading, EnergyTotal, Provenance
 
@@ -22,8 +27,23 @@ HELD = {
     "soc": ("socket", "cpu", "dram", "gpu", "other"),
     "socket": ("cpu", "dram"),
 }
+CARDS = ("gpu", "tpu")
+"""Devices that only the wall holds for certain, if they do not say what holds them."""
 BLUNT = 0.25
-"""A whole that is this uncertain over the window gives way to its parts."""
+"""Wholes that are this uncertain over the window give way to their parts."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a platform zone can hold by its joules.
+
+    Attributes:
+        parts: Processors and memory need no more than the zone tells.
+        cards: Nor do they together with the cards.
+    """
+
+    parts: bool = True
+    cards: bool = True
 
 
 def without_covered_models(
@@ -33,7 +53,8 @@ def without_covered_models(
 
     Of two models of one domain the one of the better tier stays, else the first.
     """
-    measured = {r.domain for r in readings if _is_measured(r) and not _is_blunt(r)}
+    blunt = _blunt(readings)
+    measured = {r.domain for r in readings if _is_measured(r) and r.device not in blunt}
     covered = measured.union(*(HELD.get(domain, ()) for domain in measured))
     models: dict[str, EnergyReading] = {}
     for reading in readings:
@@ -91,54 +112,144 @@ def nothing(reason: str) -> EnergyTotal:
 
 
 def outermost(readings: Sequence[EnergyReading]) -> list[EnergyReading]:
-    """Readings that no other usable reading contains.
+    """Readings that no other usable reading contains, and wholes that failed.
 
-    A part whose whole failed stands for itself; a whole that failed while parts of it
-    answer is left out, since the parts say what they miss.
+    A part whose whole failed stands for itself. Wholes that are too uncertain give way
+    to their parts.
     """
-    devices = {r.device for r in readings if _is_usable(r)}
-    left = [r for r in readings if r.inside is None or r.inside not in devices]
+    by_device = {r.device: r for r in readings}
+    blunt = _blunt(readings)
+    left = [
+        r
+        for r in readings
+        if not any(_is_usable(a, blunt) for a in _ancestors(r, by_device))
+    ]
     for domain in WHOLES:
         wholes = [r for r in left if r.domain == domain]
-        usable = _of_one_source([r for r in wholes if _is_usable(r)])
+        chosen = _of_one_source(wholes, blunt)
         parts = [r for r in left if r.domain in HELD[domain]]
-        if usable:
-            held = _held(domain, usable, parts)
-            left = [r for r in left if r in usable or r not in (*held, *wholes)]
+        if any(_is_usable(r, blunt) for r in chosen):
+            dead = {r.device for r in chosen if r.energy_j is None}
+            held = [p for p in parts if _is_held(p, domain, dead, by_device)]
+            left = [r for r in left if r in chosen or r not in (*held, *wholes)]
         elif any(r.energy_j is not None for r in parts):
-            left = [r for r in left if r not in wholes]
+            left = [r for r in left if r not in wholes or r.energy_j is None]
     return left
 
 
-def _of_one_source(wholes: Sequence[EnergyReading]) -> list[EnergyReading]:
-    """Wholes of the sharpest source: a plug and a controller may see the same watts."""
-    if not wholes:
-        return []
-    best = min(wholes, key=lambda r: (r.tier or "E", r.error_bound_j or 0.0))
-    return [r for r in wholes if r.source == best.source]
+def fit(readings: Sequence[EnergyReading]) -> Fit:
+    """What the joules of a stretch say about the platform zone; it fits by default."""
+    wholes = _platform(readings)
+    if not wholes or any(r.energy_j is None for r in wholes):
+        return Fit()
+    most_j = math.fsum((r.energy_j or 0) + (r.error_bound_j or 0) for r in wholes)
+    parts = outermost([r for r in readings if r.domain in HELD["psys"]])
+    cards = [r for r in parts if _is_card(r)]
+    needed_j = _least_j(r for r in parts if r not in cards)
+    return Fit(needed_j <= most_j, needed_j + _least_j(cards) <= most_j)
 
 
-def _held(
-    domain: str, wholes: Sequence[EnergyReading], parts: Sequence[EnergyReading]
+def nested(
+    readings: Sequence[EnergyReading], fits: Iterable[Fit]
+) -> tuple[EnergyReading, ...]:
+    """The readings with what each is inside of, as the joules of a recording tell.
+
+    Cards that always fit are inside the platform zone; a zone that is smaller than its
+    parts is a part of them.
+    """
+    found = list(fits)
+    zones = _platform(readings)
+    within = [r for r in readings if r.domain in HELD["psys"]]
+    parts = [r for r in within if not _is_card(r)]
+    inside: dict[str, str] = {}
+    if zones and all(fit.cards for fit in found):
+        inside = {r.device: zones[0].device for r in within if _is_card(r)}
+    elif zones and parts and not all(fit.parts for fit in found):
+        largest = max(parts, key=lambda r: r.energy_j or 0.0)
+        inside = {zone.device: largest.device for zone in zones}
+    return tuple(
+        r.model_copy(update={"inside": inside[r.device]}) if r.device in inside else r
+        for r in readings
+    )
+
+
+def _platform(readings: Sequence[EnergyReading]) -> list[EnergyReading]:
+    """Zones of the platform by the source that is taken."""
+    return _of_one_source([r for r in readings if r.domain == "psys"], _blunt(readings))
+
+
+def _least_j(readings: Iterable[EnergyReading]) -> float:
+    return math.fsum((r.energy_j or 0.0) - (r.error_bound_j or 0.0) for r in readings)
+
+
+def _is_card(reading: EnergyReading) -> bool:
+    return reading.domain in CARDS and reading.inside is None
+
+
+def _is_held(
+    part: EnergyReading,
+    domain: str,
+    dead: set[str],
+    by_device: Mapping[str, EnergyReading],
+) -> bool:
+    """Whether wholes of a domain hold a part; not if its own whole failed."""
+    if _is_card(part) and domain != "wall":
+        return False
+    return not any(a.device in dead for a in _ancestors(part, by_device))
+
+
+def _ancestors(
+    reading: EnergyReading, by_device: Mapping[str, EnergyReading]
 ) -> list[EnergyReading]:
-    """Parts that the whole contains; a GPU that does not fit in it stands outside."""
-    if domain != "psys":
-        return list(parts)
-    whole_j = math.fsum(r.energy_j or 0.0 for r in wholes)
-    parts_j = math.fsum(r.energy_j or 0.0 for r in parts)
-    return [r for r in parts if r.domain != "gpu" or parts_j <= whole_j]
+    """What contains a reading, and what contains that, as far as there are readings."""
+    found: list[EnergyReading] = []
+    above = by_device.get(reading.inside or "")
+    while above is not None and above not in found:
+        found.append(above)
+        above = by_device.get(above.inside or "")
+    return found
+
+
+def _of_one_source(
+    wholes: Sequence[EnergyReading], blunt: frozenset[str]
+) -> list[EnergyReading]:
+    """Wholes of one source: a plug and a controller may see the same watts.
+
+    It is the source that answers in full, else the sharpest.
+    """
+    sources: dict[str, list[EnergyReading]] = {}
+    for whole in wholes:
+        sources.setdefault(whole.source, []).append(whole)
+
+    def order(group: list[EnergyReading]) -> tuple[bool, bool, str, float]:
+        return (
+            not any(_is_usable(r, blunt) for r in group),
+            any(r.energy_j is None for r in group),
+            min(r.tier or "E" for r in group),
+            math.fsum(r.error_bound_j or 0.0 for r in group),
+        )
+
+    return min(sources.values(), key=order, default=[])
 
 
 def _is_measured(reading: EnergyReading) -> bool:
     return reading.provenance is Provenance.MEASURED and reading.energy_j is not None
 
 
-def _is_usable(reading: EnergyReading) -> bool:
-    return reading.energy_j is not None and not _is_blunt(reading)
+def _is_usable(reading: EnergyReading, blunt: frozenset[str]) -> bool:
+    return reading.energy_j is not None and reading.device not in blunt
 
 
-def _is_blunt(reading: EnergyReading) -> bool:
-    """A slow outer meter says too little about a short window."""
-    if reading.domain not in WHOLES or reading.energy_j is None:
-        return False
-    return (reading.relative_bound_j or 0.0) > BLUNT * reading.energy_j
+def _blunt(readings: Sequence[EnergyReading]) -> frozenset[str]:
+    """Wholes that say too little about a short window, all of a source together."""
+    groups: dict[tuple[str, str], list[EnergyReading]] = {}
+    for reading in readings:
+        if reading.domain in WHOLES and reading.energy_j is not None:
+            groups.setdefault((reading.domain, reading.source), []).append(reading)
+    return frozenset(
+        r.device
+        for group in groups.values()
+        for r in group
+        if math.fsum(g.relative_bound_j or 0.0 for g in group)
+        > BLUNT * math.fsum(g.energy_j or 0.0 for g in group)
+    )

@@ -6,6 +6,7 @@ of a zone, and mirrored dies, are dropped. Files stay open and are read from off
 """
 
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -229,7 +230,9 @@ def _kind(identity: str) -> str:
     last = identity.rpartition("/")[2]
     if last.startswith("package"):
         return "cpu"
-    return last if last in ("dram", "psys", "core", "uncore") else "other"
+    if re.fullmatch(r"psys(-\d+)?", last):  # "psys-1": that of the second socket
+        return "psys"
+    return last if last in ("dram", "core", "uncore") else "other"
 
 
 def inside(identity: str) -> str | None:

@@ -201,3 +201,46 @@ def test_a_counter_that_failed_tells_why_where_no_power_helps() -> None:
 
     assert reading.energy_j is None
     assert "stood still" in (reading.reason or "")
+
+
+def platform_total(
+    psys_w: float, *, gpu_w: float, packages: int = 1
+) -> list[tuple[float | None, tuple[str, ...]]]:
+    """Totals of ten seconds of idle and of ten of work, and what they are of.
+
+    Idle, the platform draws 100 W, each package 40 W and the GPU 20 W.
+    """
+    described = [channel("psys", domain="psys", device="psys", period_s=0.1)]
+    described += [
+        channel(f"p{n}", device=f"package-{n}", period_s=0.1) for n in range(packages)
+    ]
+    described.append(channel("gpu", domain="gpu", device="GPU-1", period_s=0.1))
+    powers_w = {"psys": (100.0, psys_w), "gpu": (20.0, gpu_w)}
+
+    def grown(name: str, at_s: float) -> float:
+        idle_w, work_w = powers_w.get(name, (40.0, 100.0))
+        return idle_w * at_s + (work_w - idle_w) * min(10.0, max(0.0, at_s - 15))
+
+    trace = {
+        c.name: samples(*[(0.1 * k, grown(c.name, 0.1 * k)) for k in range(400)])
+        for c in described
+    }
+    totals = [
+        perimeter.total(energy.account(described, trace, window))
+        for window in (span(2, 12), span(15, 25))
+    ]
+    return [(round(t.energy_j or 0.0), t.perimeter) for t in totals]
+
+
+def test_idle_and_work_are_summed_over_the_same_perimeter() -> None:
+    outside = platform_total(130.0, gpu_w=300.0)
+    held = platform_total(450.0, gpu_w=300.0)
+
+    assert outside == [(1200, ("gpu", "psys")), (4300, ("gpu", "psys"))]
+    assert held == [(1000, ("psys",)), (4500, ("psys",))]
+
+
+def test_a_platform_zone_that_tells_less_than_the_packages_is_not_their_whole() -> None:
+    half = platform_total(110.0, gpu_w=300.0, packages=2)
+
+    assert half == [(1000, ("cpu", "gpu")), (5000, ("cpu", "gpu"))]

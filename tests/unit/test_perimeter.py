@@ -41,7 +41,15 @@ GPU = reading("gpu", "GPU-1", 400.0)
         ([*SOCKETS, reading("psys", "psys", 170.0)], 170.0, ("psys",)),
         ([*SOCKETS, GPU], 570.0, ("cpu", "dram", "gpu")),
         ([*SOCKETS, GPU, reading("psys", "psys", 170.0)], 570.0, ("gpu", "psys")),
-        ([*SOCKETS, GPU, reading("psys", "psys", 600.0)], 600.0, ("psys",)),
+        (
+            [
+                *SOCKETS,
+                reading("gpu", "GPU-1", 400.0, inside="psys"),
+                reading("psys", "psys", 600.0),
+            ],
+            600.0,
+            ("psys",),
+        ),
         ([*SOCKETS, GPU, reading("wall", "plug", 700.0)], 700.0, ("wall",)),
         (
             [
@@ -87,6 +95,82 @@ def test_two_plugs_add_and_a_second_instrument_does_not() -> None:
     assert perimeter.total([*plugs, rack]).energy_j == 600.0
 
 
+def test_a_plug_that_fails_beside_another_leaves_the_total_incomplete() -> None:
+    plugs = [
+        reading("wall", "psu1", 500.0, source="external.shelly"),
+        reading("wall", "psu2", None, source="external.shelly"),
+    ]
+
+    total = perimeter.total([*SOCKETS, *plugs])
+
+    assert (total.energy_j, total.perimeter) == (500.0, ("wall",))
+    assert not total.complete
+    assert "psu2: it is broken" in (total.reason or "")
+
+
+def test_a_controller_that_answers_in_full_is_taken_before_half_of_the_plugs() -> None:
+    plugs = [
+        reading("wall", "psu1", 500.0, source="external.shelly", tier="A"),
+        reading("wall", "psu2", None, source="external.shelly", tier="A"),
+    ]
+    rack = reading("wall", "bmc", 990.0, source="external.redfish", tier="A")
+
+    total = perimeter.total([*plugs, rack])
+
+    assert (total.energy_j, total.complete) == (990.0, True)
+
+
+def superchips(*modules: EnergyReading) -> list[EnergyReading]:
+    gpus = [
+        reading("gpu", device, 500.0, inside=f"{device}/module")
+        for device in ("GPU-A", "GPU-B")
+    ]
+    return [*modules, *gpus]
+
+
+def test_a_gpu_counts_where_its_own_module_fails_and_the_total_says_so() -> None:
+    total = perimeter.total(
+        superchips(
+            reading("module", "GPU-A/module", 700.0),
+            reading("module", "GPU-B/module", None),
+        )
+    )
+
+    assert total.energy_j == 1200.0
+    assert not total.complete
+    assert "GPU-B/module: it is broken" in (total.reason or "")
+
+
+def test_modules_are_blunt_together_or_not_at_all() -> None:
+    sharp = reading("module", "GPU-A/module", 700.0)
+
+    def total_of(bound_j: float) -> tuple[float | None, tuple[str, ...]]:
+        blunt = reading("module", "GPU-B/module", 700.0, relative_bound_j=bound_j)
+        total = perimeter.total(superchips(sharp, blunt))
+        return total.energy_j, total.perimeter
+
+    assert total_of(300.0) == (1400.0, ("module",))
+    assert total_of(600.0) == (1000.0, ("gpu",))
+
+
+def test_a_part_of_a_failed_gpu_is_not_counted_beside_the_module() -> None:
+    total = perimeter.total(
+        [
+            reading("module", "m", 550.0),
+            reading("gpu", "GPU-1", None, inside="m"),
+            reading("gpu_memory", "GPU-1/memory", 80.0, inside="GPU-1"),
+        ]
+    )
+
+    assert (total.energy_j, total.perimeter) == (550.0, ("module",))
+
+
+def test_a_card_beside_a_module_is_not_inside_it() -> None:
+    total = perimeter.total([reading("module", "m", 550.0), GPU])
+
+    assert total.energy_j == 950.0
+
+
 def test_an_outer_meter_too_slow_for_the_window_gives_way_to_its_parts() -> None:
     slow = reading("wall", "bmc", 700.0, relative_bound_j=300.0)
 
@@ -107,10 +191,12 @@ def test_cores_stand_for_themselves_where_their_package_fails_and_that_is_said()
     assert "package-0: it is broken" in (total.reason or "")
 
 
-def test_a_platform_zone_that_fails_gives_way_to_its_parts() -> None:
+def test_a_platform_zone_that_fails_gives_way_to_its_parts_and_is_named() -> None:
     total = perimeter.total([*SOCKETS, reading("psys", "psys", None)])
 
     assert total.energy_j == pytest.approx(170.0)
+    assert not total.complete
+    assert "psys: it is broken" in (total.reason or "")
 
 
 def test_nothing_is_none_with_every_reason() -> None:

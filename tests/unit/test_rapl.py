@@ -247,6 +247,24 @@ def test_a_package_that_may_not_be_read_makes_the_total_incomplete(
     assert "chmod" in (total.reason or "")
 
 
+def test_the_platform_zone_of_the_second_socket_is_one(tree: PowercapTree) -> None:
+    for number, zone in enumerate(("package-0", "package-1", "psys", "psys-1")):
+        tree.zone(f"intel-rapl:{number}", zone, 10.0 * (number + 1))
+
+    total, span = total_of(
+        tree,
+        {
+            "intel-rapl:0": 60.0,
+            "intel-rapl:1": 61.0,
+            "intel-rapl:2": 100.0,
+            "intel-rapl:3": 102.0,
+        },
+    )
+
+    assert total.perimeter == ("psys",)
+    assert total.energy_j == pytest.approx(202.0 * span.duration_s, rel=1e-3)
+
+
 @pytest.mark.parametrize("wraps", [0, 1, 2])
 def test_wraps_are_counted_and_cost_nothing(tree: PowercapTree, wraps: int) -> None:
     tree.zone("intel-rapl:0", "package-0", 95.0 if wraps else 5.0, range_j=100.0)
