@@ -118,13 +118,8 @@ class Classification:
         return self._answering(converted.model, configuration.batch_size)
 
     def _answering(self, model: Any, batch_size: int) -> Inference:
-        converted = self._converted
-        if isinstance(model, nn.Module) and not model.__class__.__name__.startswith(
-            "GraphModule"
-        ):
-            model.eval()  # an exported graph has only the one mode
-        x = cast(self._x_test, converted.input_dtype)
-        return Inference(model, x, batch_size, converted.autocast)
+        x = cast(self._x_test, self._converted.input_dtype)
+        return Inference(model, x, batch_size, self._converted.autocast)
 
     def total_steps(self) -> int | None:
         """Steps of all epochs in training; None in inference."""
@@ -158,7 +153,6 @@ class Classification:
         in_window = False
         if isinstance(self._loop, Training):
             loop = self._examined(self._loop)
-            loop.finish()
         else:
             loop = self._loop
             in_window = loop.finish()
@@ -170,12 +164,10 @@ class Classification:
 
     def _examined(self, training: Training) -> Inference:
         """The trained model answering; it goes on learning where it left off."""
-        finished = self._converted.finished
-        model = finished(training.model) if finished else training.model
-        was_training = model.training
+        model = self._converted.examinee(training.model)
         loop = self._answering(model, min(EXAM_BATCH, len(self._x_test)))
         loop.finish()
-        model.train(was_training)
+        self._converted.resume(training.model)
         return loop
 
     def facts(self) -> ModelFacts:
@@ -229,7 +221,7 @@ class School:
         return self._learnt(model, int(self._options["epochs"]), None, "")
 
     def taught(
-        self, model: nn.Module, *, epochs: int, teacher: nn.Module | None = None
+        self, model: nn.Module, *, epochs: int, teacher: nn.Module
     ) -> nn.Module:
         """The model after some epochs, or as the cache has it."""
         variant = self._setting.configuration.precision

@@ -31,10 +31,10 @@ class Coach(Protocol):
         """An untrained model of the same kind and of half the size."""
         ...
 
-    def taught(self, model: Any, *, epochs: int, teacher: Any = None) -> Any:
+    def taught(self, model: Any, *, epochs: int, teacher: Any) -> Any:
         """The model after some epochs on the training data, or as it was kept.
 
-        With a teacher it learns the teacher's answers beside the labels.
+        It learns the teacher's answers beside the labels.
         """
         ...
 
@@ -72,7 +72,8 @@ class Converted:
         autocast: torch dtype to run under autocast, or None.
         input_dtype: torch dtype of float inputs, or None to leave them.
         scales_loss: Training scales its loss, lest fp16 gradients become 0.
-        finished: Makes of a trained model the one that answers.
+        examinee: Makes of a model in training the one that answers.
+        resume: The model in training again after that, and at its start.
         weight_bytes: Bytes of its weights, where it is no torch module.
         peak: Number format of its products, which the device's peak is taken of; empty
             where no peak is known for it.
@@ -86,7 +87,8 @@ class Converted:
     autocast: Any = None
     input_dtype: Any = None
     scales_loss: bool = False
-    finished: Callable[[Any], Any] | None = None
+    examinee: Callable[[Any], Any] = lambda model: model.eval()
+    resume: Callable[[Any], Any] = lambda model: model.train()
     weight_bytes: int | None = None
     peak: str = "fp32"
     freezes: bool = True
@@ -107,6 +109,7 @@ class Precision:
     """A number format or a compression, and what brings a model into it.
 
     Attributes:
+        packages: Modules it needs, which the extra of this distribution installs.
         devices: Where it can run.
         track: `open` where the weights are no longer the reference's.
         refuse: Why it cannot run a configuration here, known without torch.
@@ -121,6 +124,8 @@ class Precision:
     track: Literal["closed", "open"] = "closed"
     refuse: Refuse = welcome
     portable: bool = False
+    packages: tuple[str, ...] = ()
+    extra: str = ""
 
 
 PRECISIONS: dict[str, Precision] = {}

@@ -47,7 +47,7 @@ class Training:
     """Fixed work: a number of epochs, with warm-up and linear decay of the rate."""
 
     def __init__(self, converted: Converted, lesson: Lesson, options: Options) -> None:
-        self.model: nn.Module = converted.model.train()
+        self.model: nn.Module = converted.resume(converted.model)
         self._autocast = converted.autocast
         self._lesson = lesson
         self._batch = min(lesson.batch_size, len(lesson.y))

@@ -26,6 +26,7 @@ SHAPERS = (
     "workloads.classification",
     "workloads.training",
     "workloads.precisions.students",
+    "workloads.precisions.pruning",
     "workloads.datasets",
 )
 """Modules whose text shapes what is learnt."""

@@ -1,9 +1,10 @@
 """Weights set to zero, or taken out: what sparsity saves, and what it does not."""
 
+from copy import deepcopy
 from typing import Any
 
 from harness.contracts import Skip
-from harness.records import Doubt
+from harness.records import Configuration, Doubt
 from workloads.conversion import (
     INFER,
     Context,
@@ -12,7 +13,10 @@ from workloads.conversion import (
     parameter_count,
     precision,
 )
+from workloads.precisions.static_int8 import quiet_export
 
+EPOCHS = 1
+LSTM_WHOLE = "torch-pruning does not take an LSTM apart; `distilled` halves its width"
 DENSE = Doubt(
     code="dense-kernels",
     message="the zeros are multiplied like any other weight: dense kernels save nothing",
@@ -73,6 +77,10 @@ def _zero_smallest(weight: Any, share: float) -> int:
     return count
 
 
+def _no_channels(configuration: Configuration) -> str | None:
+    return LSTM_WHOLE if configuration.workload == "rnn" else None
+
+
 @precision(
     "prune-2:4",
     "two of four weights of Linear layers set to zero, sparse tensor cores (fp16)",
@@ -105,6 +113,54 @@ def prune_2_4(model: Any, context: Context) -> Converted | Skip:
         input_dtype=torch.float16,
         peak="fp16",
     )
+
+
+@precision(
+    "channels-50",
+    "half of the channels and of the feed-forward neurons taken out, the least ones, "
+    "then trained again (torch-pruning)",
+    phases=INFER,
+    track="open",
+    refuse=_no_channels,
+    portable=True,
+    packages=("torch_pruning",),
+    extra="prune",
+)
+def channels_50(model: Any, context: Context) -> Converted | Skip:
+    """Structured pruning by magnitude; the whole model is its teacher afterwards."""
+    import torch_pruning
+
+    if context.coach is None:
+        return Skip("there are no data to train the pruned model on")
+    before = parameter_count([model])
+    teacher = deepcopy(model)
+    model.requires_grad_(requires_grad=True)  # its dependencies are traced by gradients
+    with quiet_export():
+        torch_pruning.pruner.BasePruner(
+            model,
+            context.example[:2],
+            importance=torch_pruning.importance.GroupMagnitudeImportance(p=2),
+            pruning_ratio=0.5,
+            ignored_layers=_kept_whole(model),
+        ).step()
+    after = parameter_count([model])
+    if after == before:
+        return Skip("torch-pruning took nothing out of this model")
+    model = context.coach.taught(model, epochs=EPOCHS, teacher=teacher)
+    return Converted(
+        model,
+        parameters_ratio=1 - after / before,
+        layers=len(layers_of(model)),
+        scheme=f"{after / before:.0%} of the parameters are left, {EPOCHS} epoch after",
+    )
+
+
+def _kept_whole(model: Any) -> list[Any]:
+    """Linear layers whose outputs others add up: all but those that widen."""
+    from torch import nn
+
+    linears = [m for m in model.modules() if isinstance(m, nn.Linear)]
+    return [m for m in linears if m.out_features <= m.in_features]
 
 
 def _fits_2_4(layer: Any) -> bool:

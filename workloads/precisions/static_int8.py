@@ -1,5 +1,9 @@
 """Static int8: scales found beforehand on training data, by PT2E quantisation."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
 from itertools import islice
 from typing import Any
 
@@ -7,6 +11,7 @@ from harness.contracts import Skip
 from harness.records import Configuration
 from workloads.conversion import (
     INFER,
+    TRAIN,
     Context,
     Converted,
     layers_of,
@@ -14,6 +19,7 @@ from workloads.conversion import (
     precision,
 )
 
+MOST_ITEMS = 1 << 20
 BATCHES = 16
 """Calibration batches; the published recipes use 100 to 500 items."""
 LSTM_STAYS = "PT2E does not quantise recurrent layers; only the head would change"
@@ -41,7 +47,7 @@ def int8_static(model: Any, context: Context) -> Converted | Skip:
 
     layers = layers_of(model)
     whole = parameter_count([model])
-    with torch.no_grad():
+    with torch.no_grad(), quiet_export():
         exported = torch.export.export(model, (context.example,)).module()
         prepared = prepare_pt2e(exported, quantiser(is_qat=False))
         for batch in islice(context.calibration(), BATCHES):
@@ -61,6 +67,63 @@ def int8_static(model: Any, context: Context) -> Converted | Skip:
         weight_bytes=sizes + 4 * (whole - sizes),
         peak="int8",
     )
+
+
+QAT_UNCOMPILED = "a model with fake quantisation is trained operation by operation here"
+
+
+@precision(
+    "int8-qat",
+    "training with int8 rounding in every product, scored as the int8 model it becomes "
+    "(PT2E)",
+    phases=TRAIN,
+    refuse=_no_static,
+)
+def int8_qat(model: Any, context: Context) -> Converted | Skip:
+    """Quantisation-aware training; what is scored is the converted model."""
+    import torch
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_qat_pt2e
+
+    sizes = ({0: torch.export.Dim("items", min=2, max=MOST_ITEMS)},)
+    with quiet_export():
+        exported = torch.export.export(
+            model.train(), (context.example,), dynamic_shapes=sizes
+        ).module()
+        prepared = prepare_qat_pt2e(exported, quantiser(is_qat=True))
+    prepared(context.example)  # observers take their sizes from what they see
+
+    def examinee(trained: Any) -> Any:
+        return convert_pt2e(_evaluating(deepcopy(trained)))
+
+    weights = quantised_weights(examinee(prepared))
+    if not weights:
+        return Skip("PT2E quantised no layer of this model")
+    share = sum(weight.numel() for weight in weights) / parameter_count([model])
+    return Converted(
+        prepared,
+        parameters_ratio=share,
+        layers=len(weights),
+        scheme="PT2E quantisation-aware training, int8 weights and activations",
+        examinee=examinee,
+        resume=lambda trained: trained,
+        peak="fp32",
+    )
+
+
+def _evaluating(model: Any) -> Any:
+    """An exported model with its dropout and normalisation as in use."""
+    from torchao.quantization.pt2e import move_exported_model_to_eval
+
+    move_exported_model_to_eval(model)
+    return model
+
+
+@contextmanager
+def quiet_export() -> Iterator[None]:
+    """torch.export warns of its own deprecated parts."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def quantiser(*, is_qat: bool) -> Any:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from harness.contracts import Skip
-from harness.records import Configuration, Phase
+from harness.records import Configuration
 from workloads.conversion import (
     BOTH,
     EVERYWHERE,
@@ -21,7 +21,7 @@ from workloads.conversion import (
     Refuse,
     welcome,
 )
-from workloads.precisions import integers
+from workloads.precisions import integers, static_int8
 
 EngineConvert = Callable[[Any, str, Context], "Converted | Skip"]
 
@@ -58,11 +58,11 @@ class Runtime:
 
 
 def _no_compiled(configuration: Configuration) -> str | None:
-    is_legacy = (configuration.workload, configuration.precision) == (
-        "rnn",
-        "int8-dynamic",
-    )
-    return integers.LEGACY_UNCOMPILED if is_legacy else None
+    uncompiled = {
+        ("rnn", "int8-dynamic"): integers.LEGACY_UNCOMPILED,
+        (configuration.workload, "int8-qat"): static_int8.QAT_UNCOMPILED,
+    }
+    return uncompiled.get((configuration.workload, configuration.precision))
 
 
 RUNTIMES: Mapping[str, Runtime] = {
@@ -130,14 +130,8 @@ def unsupported(configuration: Configuration) -> str | None:
         )
     if own is not None and precision.name not in own and not precision.portable:
         return f"{runtime.name} has no {precision.name} here"
-    if missing := [name for name in runtime.packages if find_spec(name) is None]:
-        return (
-            f"{', '.join(missing)} is not installed: "
-            f"pip install 'joulebench[{runtime.extra}]'"
-        )
+    for found in (precision, runtime):
+        if missing := [name for name in found.packages if find_spec(name) is None]:
+            cure = f"pip install 'joulebench[{found.extra}]'"
+            return f"{', '.join(missing)} is not installed: {cure}"
     return runtime.refuse(configuration)
-
-
-def is_training(context: Context) -> bool:
-    """Whether the model is to be trained."""
-    return context.phase == Phase.TRAIN
