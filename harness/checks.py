@@ -106,6 +106,15 @@ def source_doubts(energy: tuple[EnergyReading, ...]) -> Iterator[Doubt]:
                 message=f"{reading.source} of {reading.device} has {reading.gaps} gaps",
                 remedy="a machine that is less busy, or a meter that answers",
             )
+        if reading.observed_ratio < 1.0:
+            yield Doubt(
+                code="part-time-sensor",
+                message=f"{reading.source} of {reading.device} looks at "
+                f"{reading.observed_ratio:.0%} of the time: a load that repeats itself "
+                "at its pace is read wrong",
+                remedy="a driver that counts energy or tells the mean power, or "
+                "repetitions at random delays",
+            )
         if reading.shared:
             yield Doubt(
                 code="shared-meter",

@@ -1,60 +1,29 @@
 """Joules of a window from raw samples: which source of a device is believed.
 
-A device may be told about by several channels: a counter, power readings, a model. The
-counter is taken where it moves and agrees with the mean power; power readings fill what
-it lost, or take its place; a model gives way to any instrument that covers the same.
+A device may be told about by several channels: a counter, power readings, a model. One
+of them is believed (harness.belief); power readings fill what a counter lost, or take
+its place; a model gives way to any instrument that covers the same.
 Pure functions, no hardware. Missing is None with a reason, never 0.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 
 from harness import perimeter
+from harness.belief import COVERAGE, Said, believe
 from harness.counters import Part, count
 from harness.gauges import integrate
 from harness.records import Channel, EnergyReading, Provenance, Quantity, Span
 from harness.series import Series, Trace, samples_of
 from harness.units import NS_PER_S
 
-AGREEMENT = 0.25
-"""A counter further than this from the integrated power is not believed."""
-ALIASED_AGREEMENT = 0.55
-"""A part-time sensor can err by half of the truth itself (arXiv 2312.02741)."""
-ENOUGH_MEANS = 3
-"""So many means of the power must lie in a window to judge a counter by them."""
-COVERAGE = 0.98
-"""Less of the window than this, and there is no figure for it."""
-MOST_FILLED = 0.05
-"""A counter that lost more of the window than this gives way to the power readings."""
-FILLED_ERROR = 0.05
-"""Power readings may be scaled unlike the counter that they fill (same paper)."""
 STRETCH_S = 2.0
 MOST_STRETCHES = 40
 """A recording is cut so to see whether a platform zone ever told too little."""
-RANK = perimeter.RANK
-
-
-@dataclass(frozen=True)
-class Said:
-    """A channel with what it says about the window."""
-
-    channel: Channel
-    part: Part
-
-    @property
-    def energy_j(self) -> float:
-        """Joules; 0 only for ordering, where there are none."""
-        return self.part.energy_j or 0.0
-
-    @property
-    def known(self) -> bool:
-        """Whether there are joules."""
-        return self.part.energy_j is not None
 
 
 def account(
@@ -167,92 +136,8 @@ def _said(channel: Channel, trace: Trace, span: Span) -> Said:
 
 def _reading(said: Sequence[Said], trace: Trace, span: Span) -> EnergyReading:
     """The best of what is said about one device."""
-    ranked = sorted(said, key=lambda s: _order(s, span))
-    counters = [s for s in ranked if s.channel.kind == "counter"]
-    gauge = next((s for s in ranked if s.channel.kind == "gauge"), None)
-    refused: list[str] = []
-    for counter in counters:
-        filled, reason = _believed(counter, gauge, trace, span)
-        if filled is not None:
-            return _record(filled, span, refused + ([reason] if reason else []), said)
-        refused.append(reason or "")
-    if gauge is None or (counters and not gauge.known):
-        return _record(counters[0], span, refused, said)
-    return _record(gauge, span, refused, said)
-
-
-def _order(said: Said, span: Span) -> tuple[bool, bool, int, str, float]:
-    """Known first, then whole, then by provenance and tier, then by the bound.
-
-    A part-time sensor's bound holds for the share of the time that it looks at.
-    """
-    channel = said.channel
-    bound_j = said.part.bound_j / max(channel.observed_ratio, 1e-3)
-    is_torn = _lost_s(said) > (1.0 - COVERAGE) * span.duration_s
-    trust = (RANK[channel.provenance], channel.tier or "E", bound_j)
-    return (not said.known, is_torn, *trust)
-
-
-def _believed(
-    counter: Said, gauge: Said | None, trace: Trace, span: Span
-) -> tuple[Said | None, str | None]:
-    """The counter with its holes filled, and a reason; None where it is not believed.
-
-    Two counters of one device, or a model's gauge, prove nothing.
-    """
-    if not counter.known:
-        return None, counter.part.reason
-    if gauge is None or gauge.channel.provenance is not Provenance.MEASURED:
-        return (None, counter.part.reason) if _lost_s(counter) else (counter, None)
-    if _lost_s(counter) > MOST_FILLED * span.duration_s and gauge.known:
-        return None, counter.part.reason
-    filled = _filled(counter, gauge, trace)
-    if filled is None:
-        return None, counter.part.reason
-    if not _agrees(filled, gauge, span):
-        watts = [s.energy_j / span.duration_s for s in (filled, gauge)]
-        return None, (
-            f"the counter says {watts[0]:.3g} W where the mean power is "
-            f"{watts[1]:.3g} W"
-        )
-    seconds_s = _lost_s(counter)
-    reason = f"{counter.part.reason}; power fills {seconds_s:.2g} s"
-    return filled, reason if seconds_s else None
-
-
-def _lost_s(said: Said) -> float:
-    return math.fsum(hole.duration_s for hole in said.part.holes)
-
-
-def _filled(counter: Said, gauge: Said, trace: Trace) -> Said | None:
-    """The counter plus integrated power over its holes; None where power has none."""
-    if not counter.part.holes:
-        return counter
-    series = samples_of(trace, gauge.channel.name)
-    fills = [integrate(gauge.channel, series, hole) for hole in counter.part.holes]
-    if any(fill.energy_j is None or fill.holes for fill in fills):
-        return None
-    grown_j = math.fsum(fill.energy_j or 0.0 for fill in fills)
-    bound_j = math.fsum(fill.bound_j for fill in fills)
-    part = replace(
-        counter.part,
-        energy_j=counter.energy_j + grown_j,
-        bound_j=counter.part.bound_j + bound_j + FILLED_ERROR * grown_j,
-        holes=(),
-    )
-    return Said(counter.channel, part)
-
-
-def _agrees(counter: Said, gauge: Said, span: Span) -> bool:
-    """Whether the mean power bears the counter out; a short window cannot tell."""
-    slow_s = gauge.channel.averaging_s + (gauge.channel.update_period_s or 0.0)
-    if not gauge.known or gauge.part.holes or span.duration_s < ENOUGH_MEANS * slow_s:
-        return True
-    apart_j = abs(counter.energy_j - gauge.energy_j)
-    allowed_j = AGREEMENT * gauge.energy_j
-    if gauge.channel.observed_ratio < 1.0:
-        allowed_j = max(allowed_j, ALIASED_AGREEMENT * counter.energy_j)
-    return apart_j <= max(allowed_j, counter.part.bound_j + gauge.part.bound_j)
+    chosen, refused = believe(said, trace, span)
+    return _record(chosen, span, refused, said)
 
 
 def _record(
@@ -260,7 +145,7 @@ def _record(
 ) -> EnergyReading:
     """The stored form of what was chosen; it keeps why something better was not."""
     channel, part = chosen.channel, chosen.part
-    covered = 1.0 - min(1.0, _lost_s(chosen) / max(span.duration_s, 1e-9))
+    covered = 1.0 - min(1.0, chosen.lost_s / max(span.duration_s, 1e-9))
     energy_j, bound_j, reason = part.energy_j, part.bound_j, part.reason
     if energy_j is not None and covered < COVERAGE:
         energy_j, reason = None, f"{part.reason}: {covered:.0%} of it is covered"
@@ -285,6 +170,7 @@ def _record(
         error_bound_j=bound_j + calibration_j if known else None,
         inside=channel.inside,
         shared=channel.shared,
+        observed_ratio=channel.observed_ratio,
         wraps=part.wraps,
         resets=max(s.part.resets for s in said),
         gaps=part.gaps,

@@ -28,7 +28,8 @@ def integrate(channel: Channel, series: Series, span: Span) -> Part:
     too late or too early: lag / sqrt 2 x root of the sum of squared steps (two standard
     deviations for white noise; more than the whole error of one step). A source that
     averages over w seconds smears a step of P watts beside an edge by up to w P / 8;
-    swings as large as the mean power itself may hide in its averages.
+    swings as large as the mean power itself may hide in its averages. What a part-time
+    sensor did not see may be unlike what it saw.
     """
     clean = _plausible(channel, series)
     lag_s = _period_s(channel) + clean.interval_s + channel.averaging_s
@@ -49,6 +50,7 @@ def integrate(channel: Channel, series: Series, span: Span) -> Part:
         energy_j=energy_j,
         bound_j=delay_s / math.sqrt(2.0) * spread_w
         + channel.averaging_s / 8 * max(smeared_w, 2 * energy_j / span.duration_s)
+        + (1.0 - channel.observed_ratio) * energy_j
         + RESOLUTION_W * span.duration_s,
         updates=len(clean.inside(span).changes),
         update_period_s=_known_period_s(channel, series),

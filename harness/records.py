@@ -152,6 +152,7 @@ class EnergyReading(Noun):
         relative_bound_j: How far off the joules can be against another window of the
             same source: edges, resolution, aliasing. It decides between configurations.
         error_bound_j: The same with the source's calibration: against the truth.
+        observed_ratio: Share of the time that its sensor looks at.
         gaps: Intervals of the window without a plausible reading.
         reason: Why there are no joules, or what a better source failed at.
     """
@@ -170,6 +171,7 @@ class EnergyReading(Noun):
     error_bound_j: float | None = None
     inside: str | None = None
     shared: bool = False
+    observed_ratio: float = 1.0
     wraps: int = 0
     resets: int = 0
     gaps: int = 0

@@ -302,3 +302,64 @@ def test_an_aliased_sensor_does_not_discredit_the_counter(start: Start) -> None:
         reading.energy_j or 0, gpu.energy_j(*seconds(span)), rel_tol=2e-3
     )
     assert reading.method == "counter"
+
+
+ALIASED = ((0.0, 500.0), (0.07, 60.0))
+"""A load of the sensor's own period: its 25 ms see 60 W of the 368 W."""
+A100 = Gpu(
+    uuid=A, name="NVIDIA A100", architecture=AMPERE, capability=(8, 0), average=False
+)
+
+
+@pytest.mark.parametrize("gpu", [Gpu(uuid=A), A100])
+def test_a_part_time_sensor_never_overrules_a_counter_that_moves(
+    start: Start, gpu: Gpu
+) -> None:
+    gpu = replace(gpu, curve=ALIASED, repeat_s=0.1)
+    meter = start(gpu)
+
+    span = meter.window(10.0)
+    reading = only(meter, span)
+
+    assert reading.method == "counter"
+    assert reading.energy_j == pytest.approx(gpu.energy_j(*seconds(span)), rel=2e-3)
+
+
+def test_a_full_time_mean_is_taken_before_a_part_time_sensor(start: Start) -> None:
+    gpu = Gpu(uuid=A, curve=ALIASED, repeat_s=0.1, counter=False)
+    meter = start(gpu)
+
+    span = meter.window(10.0)
+    reading = only(meter, span)
+
+    assert reading.source == "nvml.power_average"
+    assert reading.energy_j == pytest.approx(gpu.energy_j(*seconds(span)), rel=0.01)
+
+
+def test_joules_of_a_part_time_sensor_alone_are_as_unsure_as_it_is_blind(
+    start: Start,
+) -> None:
+    meter = start(replace(A100, counter=False))
+
+    reading = only(meter, meter.window(10.0))
+
+    assert reading.observed_ratio == 0.25
+    assert (reading.relative_bound_j or 0) >= 0.75 * (reading.energy_j or 0)
+
+
+def test_power_that_stands_still_does_not_overrule_a_counter_that_moves(
+    start: Start,
+) -> None:
+    gpu = Gpu(
+        uuid=A, instant=False, curve=((0.0, 400.0), (8.0, 300.0)),
+        powers=((0.0, FOREVER, 60_000),),
+    )  # fmt: skip
+    meter = start(gpu)
+
+    span = meter.window(10.0)
+    reading = only(meter, span)
+
+    assert reading.method == "counter"
+    assert reading.energy_j == pytest.approx(gpu.energy_j(*seconds(span)), rel=2e-3)
+    assert (reading.relative_bound_j or 0) >= 240.0 * span.duration_s
+    assert "60 W" in (reading.reason or "")

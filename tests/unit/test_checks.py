@@ -42,6 +42,7 @@ def test_a_window_of_models_is_not_too_short() -> None:
         ({"reason": "the counter was reset", "resets": 1}, "meter-trouble"),
         ({"gaps": 2}, "gaps"),
         ({"shared": True}, "shared-meter"),
+        ({"observed_ratio": 0.25}, "part-time-sensor"),
     ],
 )
 def test_a_troubled_meter_is_doubted(more: dict[str, object], code: str) -> None:

@@ -203,6 +203,38 @@ def test_a_counter_that_failed_tells_why_where_no_power_helps() -> None:
     assert "stood still" in (reading.reason or "")
 
 
+def test_the_bound_holds_both_where_power_contradicts_a_counter() -> None:
+    described = [channel(period_s=0.1), channel("power", kind="gauge", tier="C")]
+    trace = {
+        "meter/energy_j": samples(*[(0.1 * i, 10.0 * i) for i in range(120)]),
+        "power": samples(*[(0.1 * i, 200.0 + i % 3) for i in range(120)]),
+    }
+
+    (reading,) = energy.account(described, trace, span(1, 11))
+
+    assert reading.method == "integral"
+    assert reading.energy_j == pytest.approx(2010.0, rel=0.01)
+    assert (reading.relative_bound_j or 0) >= 1000.0
+    assert "100 W" in (reading.reason or "")
+
+
+def test_one_power_reading_that_agrees_is_enough_for_a_counter() -> None:
+    described = [
+        channel(period_s=0.1),
+        channel("wrong", kind="gauge", tier="C", period_s=0.01),
+        channel("right", kind="gauge", tier="C", period_s=0.1),
+    ]
+    trace = {
+        "meter/energy_j": samples(*[(0.1 * i, 10.0 * i) for i in range(120)]),
+        "wrong": samples(*[(0.1 * i, 200.0 + i % 3) for i in range(120)]),
+        "right": samples(*[(0.1 * i, 100.0 + i % 3) for i in range(120)]),
+    }
+
+    (reading,) = energy.account(described, trace, span(1, 11))
+
+    assert (reading.method, reading.reason) == ("counter", None)
+
+
 def platform_total(
     psys_w: float, *, gpu_w: float, packages: int = 1
 ) -> list[tuple[float | None, tuple[str, ...]]]:
