@@ -14,17 +14,14 @@ not over ranks.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import (
-    ContextDecorator,
-    ExitStack,
-    contextmanager,
-    nullcontext,
-    suppress,
-)
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import wraps
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ParamSpec, Self, TypeVar
 
 from harness import checks, node
 from harness.clock import process_cpu_s
@@ -34,6 +31,8 @@ from harness.perimeter import nothing
 from harness.records import Doubt, EnergyReading, EnergyTotal, Span, Utilization
 from harness.registry import PROBES
 
+P = ParamSpec("P")
+R = TypeVar("R")
 LONGER = "repeat the work inside it"
 
 
@@ -139,8 +138,12 @@ class Window:
         return self.result
 
 
-class Meter(ContextDecorator):
+class Meter:
     """Joules of a block, of its windows, or of each call of a decorated function.
+
+    A block runs once at a time; calls may nest and run in threads, each with a reading
+    of its own, and `async def` is measured up to its end. A fork of this process needs
+    a Meter of its own.
 
     Args:
         probes: Names of the meters to read (`bench list probes`); all by default.
@@ -157,13 +160,21 @@ class Meter(ContextDecorator):
         self._probes = list(PROBES) if probes is None else list(probes)
         self._aligned = aligned
         self._client: MeterClient | None = None
-        self._stack = ExitStack()
+        self._users = 0
+        self._guard = threading.RLock()
+        self._process = ExitStack()
+        self._block = ExitStack()
         self._whole = Window("meter")
         self.windows: dict[str, list[Reading]] = {}
 
     def __enter__(self) -> Self:
-        self._client = self._stack.enter_context(start_meter(self._probes))
-        self._whole = self._stack.enter_context(self._measured(Window("meter")))
+        with self._guard:
+            if self._users:
+                raise BenchError(
+                    "this Meter is running already",
+                    hint="with meter.window(NAME): ... inside it, or another Meter()",
+                )
+            self._block.enter_context(self._call())
         return self
 
     def __exit__(
@@ -172,10 +183,34 @@ class Meter(ContextDecorator):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            self._stack.__exit__(kind, error, trace)
-        finally:
-            self._client = None
+        self._block.__exit__(kind, error, trace)
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """The function, each of whose calls is measured.
+
+        Raises:
+            BenchError: It is a generator, whose work is done between its caller's.
+        """
+        if isgeneratorfunction(function) or isasyncgenfunction(function):
+            raise BenchError(
+                f"{function.__name__} is a generator: its calls do no work",
+                hint="with Meter() as meter: around the loop that uses it",
+            )
+        asked: Any = function
+
+        @wraps(function)
+        async def awaited(*args: P.args, **options: P.kwargs) -> Any:
+            with self._call():
+                return await asked(*args, **options)
+
+        @wraps(function)
+        def called(*args: P.args, **options: P.kwargs) -> R:
+            with self._call():
+                return function(*args, **options)
+
+        chosen: Any = awaited if iscoroutinefunction(function) else called
+        found: Callable[P, R] = chosen
+        return found
 
     @property
     def meter_path(self) -> str | None:
@@ -203,6 +238,33 @@ class Meter(ContextDecorator):
         self.windows.setdefault(name, []).append(window.reading)
 
     @contextmanager
+    def _call(self) -> Iterator[None]:
+        """The meter runs while the block does, which is measured as a whole."""
+        with self._running(), self._measured(Window("meter")) as window:
+            self._whole = window
+            try:
+                yield
+            finally:
+                self._whole = window
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        """The first user starts the meter, the last one lets it go."""
+        with self._guard:
+            if not self._users:
+                started = start_meter(self._probes)
+                self._client = self._process.enter_context(started)
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._users -= 1
+                if not self._users:
+                    self._client = None
+                    self._process.close()
+
+    @contextmanager
     def _measured(self, window: Window) -> Iterator[Window]:
         client = self._client
         if client is None:
@@ -215,7 +277,7 @@ class Meter(ContextDecorator):
         is_sound = False
         try:
             yield window
-            is_sound = True
+            is_sound = client.is_ours  # a fork leaves the block, and measures nothing
         finally:
             # What went wrong in the block is told, not that the meter failed as well.
             with nullcontext() if is_sound else suppress(BenchError):

@@ -1,29 +1,29 @@
 """The meter process of a node: it owns the probes, others ask it for edges and windows.
 
-`python -P -m harness.meter_process --socket PATH PROBE...` answers JSON lines on a Unix
-socket. It ends when its standard input does and nobody is connected any more, so that
-it never outlives its users. The meters' own cost is then one number: the processor time
-of this process.
+`python -P -m harness.meter_process PROBE...` says where it is and answers JSON lines on
+a Unix socket there. It ends when its standard input does and nobody is connected any
+more, so that it never outlives its users. The meters' own cost is then one number: the
+processor time of this process.
 """
 
 import argparse
 import contextlib
 import json
 import os
-import shutil
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness import energy, node, perimeter, registry, states
+from harness.contracts import Probe
 from harness.errors import BenchError
 from harness.lines import LineReader
-from harness.metering import PERIOD_S
-from harness.records import Span
+from harness.metering import BUSY, PERIOD_S, READY, view_of
+from harness.records import Channel, Span
 from harness.sampler import LEARN_S, Sampler
 from harness.traces import Spool
 from harness.units import NS_PER_S
@@ -34,11 +34,41 @@ TRAILING_S = 10.0
 MOMENT_S = 1.0
 
 
-class MeterService:
-    """One client's requests about the node's sampler."""
+class NamedProbe:
+    """A probe under the name that it was asked for by; it knows its channels."""
 
-    def __init__(self, sampler: Sampler) -> None:
+    def __init__(self, name: str, probe: Probe) -> None:
+        self.name = name
+        self._probe = probe
+        self.channels: frozenset[str] = frozenset()
+
+    def open(self) -> Sequence[Channel]:
+        """Open the probe."""
+        found = self._probe.open()
+        self.channels = frozenset(channel.name for channel in found)
+        return found
+
+    def read(self, names: Collection[str] | None = None) -> Mapping[str, float | None]:
+        """Read the probe."""
+        return self._probe.read(names)
+
+    def close(self) -> None:
+        """Close the probe."""
+        self._probe.close()
+
+
+class MeterService:
+    """One client's requests about the node's sampler.
+
+    Args:
+        sampler: Reads the probes.
+        probes: Those of the sampler, of which the client may choose some.
+    """
+
+    def __init__(self, sampler: Sampler, probes: Sequence[NamedProbe] = ()) -> None:
         self._sampler = sampler
+        self._probes = probes
+        self._chosen: frozenset[str] | None = None
         self._spool: Spool | None = None
         self._begun: tuple[int, int] = (0, 0)
         self._windows: dict[int, int] = {}
@@ -46,6 +76,7 @@ class MeterService:
     def answer(self, request: dict[str, Any]) -> Any:
         """Value for one request; its `op` names the method."""
         operations: dict[str, Operation] = {
+            "choose": self.choose,
             "begin": self.begin,
             "end": self.end,
             "edge": self._sampler.edge,
@@ -58,6 +89,20 @@ class MeterService:
             "describe": self.describe,
         }
         return operations[request.pop("op")](**request)
+
+    def choose(self, probes: list[str]) -> None:
+        """Tell the client of these probes only, as if no other were read."""
+        self._chosen = frozenset(probes)
+
+    @property
+    def _channels(self) -> tuple[Channel, ...]:
+        """Those that the client chose."""
+        chosen = self._chosen
+        if chosen is None:
+            return self._sampler.channels
+        others = [p.channels for p in self._probes if p.name not in chosen]
+        hidden = frozenset[str]().union(*others)
+        return tuple(c for c in self._sampler.channels if c.name not in hidden)
 
     def begin(self, path: str, facts: dict[str, Any]) -> int:
         """Record a trace from here on."""
@@ -89,7 +134,7 @@ class MeterService:
         """End a window at an edge, and its joules."""
         end_ns = self._sampler.edge(aligned=aligned)
         span = Span(name="window", start_ns=start_ns, end_ns=end_ns)
-        channels, trace = self._sampler.channels, self._sampler.trace()
+        channels, trace = self._channels, self._sampler.trace()
         self._sampler.forget(self._windows.pop(start_ns))
         readings = energy.account(channels, trace, span)
         return {
@@ -105,25 +150,30 @@ class MeterService:
         now_ns = self._sampler.edge()
         span = _trailing(now_ns, MOMENT_S)
         trace = self._sampler.trace(span.start_ns - NS_PER_S)
-        return energy.mean_power_w(self._sampler.channels, trace, span)
+        return energy.mean_power_w(self._channels, trace, span)
 
     def unsteady(self, since_ns: int) -> list[str]:
         """Why the machine has not settled in the last ten seconds, or since then."""
         span = _trailing(self._sampler.edge(), TRAILING_S)
         start_ns = max(since_ns, span.start_ns)
         span = span.model_copy(update={"start_ns": start_ns})
-        return states.unsteady(self._sampler.channels, self._sampler.trace(), span)
+        return states.unsteady(self._channels, self._sampler.trace(), span)
 
     def periods(self, duration_s: float) -> dict[str, float | None]:
         """Seconds between changes of each source of joules, polled for a while."""
-        names = [c.name for c in self._sampler.channels if c.tier is not None]
+        names = [c.name for c in self._channels if c.tier is not None]
         seen = self._sampler.watch(names, duration_s)
         return {name: seen[name].change_period_s() for name in names}
 
     def describe(self) -> dict[str, Any]:
         """Channels, and what does not answer."""
-        channels = [c.model_dump(mode="json") for c in self._sampler.channels]
-        return {"channels": channels, "unavailable": self._sampler.unavailable}
+        channels = [c.model_dump(mode="json") for c in self._channels]
+        unavailable = [
+            row
+            for row in self._sampler.unavailable
+            if self._chosen is None or row[0] in self._chosen
+        ]
+        return {"channels": channels, "unavailable": unavailable}
 
     def leave(self) -> None:
         """The client has gone: keep its trace and forget its windows."""
@@ -159,11 +209,11 @@ class _Connections:
         self._count = 0
         self._changed = threading.Condition()
 
-    def serve(self, connection: socket.socket, sampler: Sampler) -> None:
+    def serve(self, connection: socket.socket, service: MeterService) -> None:
         with self._changed:
             self._count += 1
         try:
-            MeterService(sampler).serve(connection)
+            service.serve(connection)
         finally:
             with self._changed:
                 self._count -= 1
@@ -177,49 +227,54 @@ class _Connections:
 def main() -> None:
     """Serve until standard input ends and the last client has gone."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--socket", required=True)
     parser.add_argument("--period", type=float, default=PERIOD_S)
     parser.add_argument("probes", nargs="*")
     options = parser.parse_args()
     events = os.dup(1)
     os.dup2(2, 1)  # what vendor libraries print must not look like an answer
-    holder = node.Holder(
-        os.getpid(), node.boot(), options.socket, tuple(options.probes)
-    )
+    names = tuple(options.probes)
+    address, view = node.new_address(), view_of(names)
+    holder = node.Holder(os.getpid(), node.boot(), address, names, view)
     with node.hold(holder) as held:
         if held:
-            _serve(options, events)
+            _serve(holder, options.period, events)
         else:
-            os.write(events, b"busy\n")
+            _say(events, BUSY)
 
 
-def _serve(options: argparse.Namespace, events: int) -> None:
-    probes = [registry.create("probe", registry.PROBES, n) for n in options.probes]
-    sampler = Sampler(probes, period_s=options.period)
+def _serve(holder: node.Holder, period_s: float, events: int) -> None:
+    probes = [
+        NamedProbe(name, registry.create("probe", registry.PROBES, name))
+        for name in holder.probes
+    ]
+    sampler = Sampler(probes, period_s=period_s)
     sampler.open(learn_s=LEARN_S)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(options.socket)
-    listener.listen()
-    sampler.start()
     connections = _Connections()
-    threading.Thread(
-        target=_accept, args=(listener, sampler, connections), daemon=True
-    ).start()
-    os.write(events, b"ready\n")
-    sys.stdin.buffer.read()
-    connections.wait_for_none()
-    sampler.close()
-    shutil.rmtree(Path(options.socket).parent, ignore_errors=True)
+
+    def accept() -> None:
+        while True:
+            connection, _ = listener.accept()
+            if not node.is_own(connection):
+                connection.close()
+                continue
+            service = MeterService(sampler, probes)
+            threading.Thread(
+                target=connections.serve, args=(connection, service), daemon=True
+            ).start()
+
+    with node.listening(holder.address) as listener:
+        sampler.start()
+        threading.Thread(target=accept, daemon=True).start()
+        _say(events, f"{READY}{holder.address}")
+        sys.stdin.buffer.read()
+        connections.wait_for_none()
+        sampler.close()
 
 
-def _accept(
-    listener: socket.socket, sampler: Sampler, connections: _Connections
-) -> None:
-    while True:
-        connection, _ = listener.accept()
-        threading.Thread(
-            target=connections.serve, args=(connection, sampler), daemon=True
-        ).start()
+def _say(events: int, word: str) -> None:
+    """Tell the one who started us; that it has gone is seen on the input."""
+    with contextlib.suppress(BrokenPipeError):
+        os.write(events, f"{word}\n".encode())
 
 
 def _clocks() -> tuple[int, int]:

@@ -5,21 +5,20 @@ started or attached to, and how it is asked.
 """
 
 import json
-import shutil
+import os
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import node, registry
-from harness.errors import BenchError
+from harness.errors import BenchError, UsageError
 from harness.lines import LineReader
 from harness.records import (
     Channel,
@@ -34,6 +33,9 @@ PERIOD_S = 0.1
 START_TIMEOUT_S = 60.0
 RETRY_S = 0.1
 LEAVE_TIMEOUT_S = 2.0
+READY = "ready "
+"""What a new meter process says, with its address."""
+BUSY = "busy"
 
 
 @dataclass(frozen=True)
@@ -53,19 +55,34 @@ class Measured:
 
 
 class MeterClient:
-    """A connection to the meter process."""
+    """A connection to the meter process; it is this process's, not its forks'.
 
-    def __init__(self, path: str | Path) -> None:
+    Args:
+        path: The address of the meter process.
+        probes: What to be told of; everything that it reads when not given.
+
+    Raises:
+        BenchError: Nobody answers there.
+    """
+
+    def __init__(self, path: str | Path, probes: Sequence[str] | None = None) -> None:
         self.path = str(path)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self._socket.connect(self.path)
-        except OSError:
-            self._socket.close()
-            raise
+        self._owner = os.getpid()
+        self._socket = node.connect(self.path)
         self._replies = LineReader(self._socket.fileno())
         self._turn = threading.Lock()
         self._is_waiting = False
+        try:
+            if probes is not None:
+                self._ask(op="choose", probes=list(probes))
+        except BenchError:
+            self.close()
+            raise
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process made the connection: a fork of it may not use it."""
+        return self._owner == os.getpid()
 
     def begin(self, path: Path, **facts: Any) -> None:
         """Record a trace file from here on, with facts to keep in it."""
@@ -123,7 +140,10 @@ class MeterClient:
         return channels, [(row[0], row[1], row[2]) for row in facts["unavailable"]]
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up, also for forks that hold a copy; a fork drops its copy only."""
+        with suppress(OSError):
+            if self.is_ours:
+                self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def _ask(self, **request: Any) -> Any:
@@ -132,6 +152,11 @@ class MeterClient:
         An interrupt between question and answer would leave the answer to the next
         question: the connection is given up instead.
         """
+        if not self.is_ours:
+            raise BenchError(
+                f"this meter was started by process {self._owner}, before a fork",
+                hint="a process of its own has a Meter of its own, which attaches",
+            )
         with self._turn:
             if self._is_waiting:
                 raise BenchError("the meter was interrupted", hint="start it anew")
@@ -157,9 +182,12 @@ def start_meter(
     """The node's meter process for as long as the block runs: a new one, or attached.
 
     Raises:
-        EvidenceError: Another user's meter process runs on this node.
-        UsageError: The user's meters file is faulty, or the lock cannot be opened.
+        EvidenceError: Another user's meter process runs on this node, or one that
+            reads other devices.
+        UsageError: No such probe, a faulty meters file, or no lock can be opened.
     """
+    for name in probes:
+        registry.find("probe", registry.PROBES, name)
     node.check()
     if "external" in probes:
         _check_meters_file()
@@ -169,25 +197,24 @@ def start_meter(
         yield client
 
 
+def view_of(probes: Sequence[str]) -> dict[str, str | None]:
+    """What decides here which devices these probes read."""
+    names = [v for p in probes for v in registry.DECIDING.get(p, ())]
+    found = {name: os.environ.get(name) for name in names}
+    if "external" in probes:
+        path: Path = registry.load(f"{METERS_FILE}:meters_path")()
+        found["meters file"] = str(path.absolute()) if path.exists() else None
+    return found
+
+
 def _connect(stack: ExitStack, probes: tuple[str, ...], period_s: float) -> MeterClient:
     """Start a meter process, or attach to the one that holds the node."""
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline_s:
-        folder = Path(tempfile.mkdtemp(prefix="joulebench-"))  # private: mode 0700
-        path = folder / "meter"
-        options = ["--socket", str(path), "--period", str(period_s), *probes]
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "harness.meter_process", *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is the supervisor's to handle
-        )
-        stack.callback(_leave, process, folder)
-        assert process.stdout is not None  # noqa: S101 (a PIPE was asked for)
-        answer = LineReader(process.stdout.fileno()).line(START_TIMEOUT_S)
-        if answer == b"ready":
-            return MeterClient(path)
-        if answer != b"busy":
+        answer = _start(stack, ["--period", str(period_s), *probes])
+        if answer.startswith(READY):
+            return MeterClient(answer.removeprefix(READY))
+        if answer != BUSY:
             raise BenchError("the meter process did not start")
         if client := _attach(probes):
             return client
@@ -198,37 +225,64 @@ def _connect(stack: ExitStack, probes: tuple[str, ...], period_s: float) -> Mete
     )
 
 
+def _start(stack: ExitStack, options: Sequence[str]) -> str:
+    """What a new meter process says of itself; it ends with the stack.
+
+    It lives as long as its standard input, a socket: a fork's copy of a pipe would keep
+    that open.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "harness.meter_process", *options],
+            stdin=theirs.fileno(),
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is the supervisor's to handle
+        )
+    stack.callback(_leave, process, ours, os.getpid())
+    assert process.stdout is not None  # noqa: S101 (a PIPE was asked for)
+    with suppress(TimeoutError):
+        answer = LineReader(process.stdout.fileno()).line(START_TIMEOUT_S)
+        return (answer or b"").decode()
+    return ""
+
+
 def _check_meters_file() -> None:
     """A fault of the user's file stops us here, not in the meter process."""
     path = registry.load(f"{METERS_FILE}:meters_path")()
+    variable = registry.load(f"{METERS_FILE}:VARIABLE")
     if path.exists():
         registry.load(f"{METERS_FILE}:read_meters")(path)
+    elif os.environ.get(variable):
+        raise UsageError(
+            f"{path}: there is no such file, and {variable} names it",
+            hint=f"write it (docs/meters.md), or unset {variable}",
+        )
 
 
 def _attach(probes: tuple[str, ...]) -> MeterClient | None:
     """A client of the process that holds the lock; None where it does not answer."""
-    holder = node.attachable(probes)
-    try:
-        client = MeterClient(holder.socket)
-    except OSError:
-        return None
-    try:
-        client.cpu_s()
-    except BenchError:
-        client.close()
-        return None
-    return client
+    holder = node.attachable(probes, view_of(probes))
+    with suppress(BenchError):
+        return MeterClient(holder.address, probes)
+    return None
 
 
-def _leave(process: subprocess.Popen[bytes], folder: Path) -> None:
-    """End the meter process, or leave it to those who are attached to it."""
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()
+def _leave(process: subprocess.Popen[bytes], ours: socket.socket, owner: int) -> None:
+    """End the meter process, or leave it to those who are attached to it.
+
+    In a fork of the owner only descriptors are closed.
+    """
+    is_ours = owner == os.getpid()
+    if is_ours:
+        ours.shutdown(socket.SHUT_RDWR)
+    ours.close()
+    if process.stdout is not None:
+        process.stdout.close()
+    if not is_ours:
+        return
     try:
         process.wait(LEAVE_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        # It ends, and tidies up, with its last client; a thread reaps it then.
+        # It ends with its last client; a thread reaps it then.
         threading.Thread(target=process.wait, daemon=True).start()
-        return
-    shutil.rmtree(folder, ignore_errors=True)

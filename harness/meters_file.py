@@ -73,8 +73,12 @@ def meters_path() -> Path:
     stated = os.environ.get(VARIABLE)
     if stated:
         return Path(stated)
-    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(home) / "joulebench" / "meters.yaml"
+    stated = os.environ.get("XDG_CONFIG_HOME")
+    try:
+        home = Path(stated) if stated else Path.home() / ".config"
+    except RuntimeError:  # neither HOME nor an entry in the password file
+        home = Path("/.config")
+    return home / "joulebench" / "meters.yaml"
 
 
 def read_meters(path: Path) -> tuple[MeterEntry, ...]:

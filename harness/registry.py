@@ -21,6 +21,12 @@ PROBES: Mapping[str, str] = {
     "host": "harness.probes.host:HostProbe",
     "codecarbon": "harness.probes.codecarbon_model:CodeCarbonProbe",
 }
+DECIDING: Mapping[str, tuple[str, ...]] = {
+    "nvml": ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"),
+    "amdsmi": ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"),
+    "tpu": ("JOULEBENCH_TPU_WATTS",),
+}
+"""Environment variables that decide what a probe reads."""
 BACKENDS: Mapping[str, str] = {
     "cpu": "harness.backends.cpu:CpuBackend",
     "cuda": "harness.backends.cuda:CudaBackend",
@@ -50,13 +56,22 @@ def create(kind: str, table: Mapping[str, str], name: str) -> Any:
     Raises:
         UsageError: No such name; a near one is suggested.
     """
+    return load(find(kind, table, name))()
+
+
+def find(kind: str, table: Mapping[str, str], name: str) -> str:
+    """Where a member of a registry is, as `module:name`.
+
+    Raises:
+        UsageError: No such name; a near one is suggested.
+    """
     members = {**table, **plugins(kind)}
     if name not in members:
         raise UsageError(
             f"unknown {kind} {name!r}{nearest(name, members)}",
             hint=f"known: {', '.join(sorted(members))}",
         )
-    return load(members[name])()
+    return members[name]
 
 
 def plugins(kind: str) -> dict[str, str]:

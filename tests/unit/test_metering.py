@@ -331,7 +331,7 @@ def test_what_a_dead_process_left_in_the_lock_does_not_matter(
 
 def test_the_lock_of_a_meter_that_was_killed_is_free_again() -> None:
     with start_meter(["host"]) as meter:
-        os.kill(node.attachable(("host",)).pid, signal.SIGKILL)
+        os.kill(node.attachable(("host",), {}).pid, signal.SIGKILL)
         with pytest.raises(BenchError, match="has gone"):
             meter.edge()
 
@@ -412,7 +412,7 @@ def test_a_killed_meter_is_an_error_not_a_number() -> None:
     gone = pytest.raises(BenchError, match="has gone")
 
     with gone, Meter(probes=PROBES):
-        os.kill(node.attachable(tuple(PROBES)).pid, signal.SIGKILL)
+        os.kill(node.attachable(PROBES, {}).pid, signal.SIGKILL)
 
 
 def test_an_interrupted_question_leaves_no_answer_to_the_next() -> None:
