@@ -3,7 +3,6 @@
 Only typer is imported here, so that help is instant.
 """
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from harness import registry
-from harness.errors import BenchError
+from harness.commands import streams
+from harness.errors import BenchError, OutputError
 
 app = typer.Typer(
     name="bench",
@@ -44,6 +44,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 def _call(name: str, *args: Any, **options: Any) -> None:
     """Run a command by module and name, and leave with its exit code."""
     code = registry.load(f"harness.commands.{name}")(*args, **options)
+    sys.stdout.flush()
     raise typer.Exit(code or 0)
 
 
@@ -133,7 +134,8 @@ def measure(  # noqa: PLR0913, PLR0917 (one parameter an option)
     command: Annotated[
         list[str],
         typer.Argument(
-            metavar="-- COMMAND... [--vs COMMAND...]", help="What to measure."
+            metavar="-- COMMAND... [--vs COMMAND...]",
+            help="What to measure; each --vs begins another command.",
         ),
     ],
     repeat: Annotated[int, typer.Option(min=1, help="Measured runs of each.")] = 1,
@@ -253,21 +255,19 @@ def factors_show(
 
 def main() -> None:
     """Entry point: errors are for people, tracebacks for --debug."""
-    debug = "--debug" in sys.argv
-    if debug:
-        sys.argv.remove("--debug")
+    debug = _takes_debug(sys.argv)
     try:
+        streams.guard()
         app()
     except BenchError as error:
+        if isinstance(error, OutputError):
+            streams.give_up()
         if debug:
             raise
         _explain(error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(0)
     except Exception as error:
         if debug:
             raise
@@ -276,8 +276,18 @@ def main() -> None:
         sys.exit(1)
 
 
+def _takes_debug(words: list[str]) -> bool:
+    """Take `--debug` out of our own words; those after `--` are the command's."""
+    ours = words[: words.index("--")] if "--" in words else words
+    if "--debug" not in ours:
+        return False
+    words.remove("--debug")
+    return True
+
+
 def _explain(error: BenchError) -> None:
-    typer.echo(f"error: {error.message}", err=True)
+    if error.message:
+        typer.echo(f"error: {error.message}", err=True)
     if error.hint:
         typer.echo(f"  {error.hint}", err=True)
 

@@ -4,6 +4,7 @@ BenchError
     UsageError          the user's file or command is at fault (exit 2)
     EvidenceError       a required meter or record is missing (exit 3)
     ProbeUnavailable    a meter cannot be read here
+    OutputError         a result cannot be written where it should go
 """
 
 
@@ -44,3 +45,11 @@ class NothingMeasured(BenchError):  # noqa: N818 (it is a finding, not a fault)
 
 class ProbeUnavailable(BenchError):  # noqa: N818 (an expected state of a machine)
     """A meter cannot be read on this machine; the hint says how it could be."""
+
+
+class OutputError(BenchError):
+    """Standard output takes nothing; no message where its reader has simply gone."""
+
+    def __init__(self, message: str, hint: str = "", *, exit_code: int = 1) -> None:
+        super().__init__(message, hint)
+        self.exit_code = exit_code

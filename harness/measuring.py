@@ -2,10 +2,12 @@
 
 import random
 import re
+import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -273,13 +275,34 @@ def _measured(
 def _run(command: Sequence[str], output: int | None) -> int:
     """Exit code of the command; 128 + n where signal n ended it."""
     try:
-        code = subprocess.run(command, check=False, stdout=output).returncode
+        process = subprocess.Popen(command, stdout=output)
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{command[0]}: cannot be run: {error}",
             hint="bench measure -- COMMAND with its arguments",
         ) from error
+    with process, _handing_on(process):
+        try:
+            code = process.wait()
+        except BaseException:  # as subprocess.run does: it must not outlive us
+            process.kill()
+            raise
     return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _handing_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """A request to end is the command's to obey; its joules are told all the same."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(
+        signal.SIGTERM, lambda number, _: process.send_signal(number)
+    )
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def to_dict(

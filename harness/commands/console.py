@@ -22,7 +22,9 @@ def err() -> Console:
 
 def print_json(value: Any) -> None:
     """JSON on standard output and nothing else."""
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    escaped = not (sys.stdout.encoding or "").lower().startswith("utf")
+    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=escaped) + "\n")
+    sys.stdout.flush()
 
 
 def table(*columns: str) -> Table:

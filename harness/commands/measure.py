@@ -16,7 +16,7 @@ from harness.commands.console import err, out, print_json, table
 from harness.crosschecks import Figure
 from harness.crosschecks.apart import Apart
 from harness.crosschecks.serving import CROSSCHECKS
-from harness.errors import UsageError
+from harness.errors import OutputError, UsageError
 from harness.measuring import Comparison, Estimate, Measurement
 from harness.meter import Reading
 from harness.near import nearest
@@ -62,18 +62,30 @@ def measure(words: Sequence[str], options: MeasureOptions) -> int:
         checks=[_check(stated) for stated in options.checks],
         on_run=_progress(options.repeat) if repeats else None,
     )
+    code = next((m.exit_code for m in measurements if m.exit_code), 0)
+    try:
+        _report(measurements, factor, options)
+    except OutputError as error:
+        error.exit_code = code or error.exit_code
+        raise
+    return code
+
+
+def _report(
+    measurements: Sequence[Measurement], factor: Factor | None, options: MeasureOptions
+) -> None:
+    """Write the files that were asked for, then what is shown."""
     plain = _plain(measurements, factor, options.items)
-    if options.as_json:
-        print_json(plain)
-    else:
-        _show(measurements, factor, options.items)
     if options.export_json:
         _export(options.export_json, json.dumps(plain, indent=1))
     if options.export_markdown:
         _export(
             options.export_markdown, "\n".join(_markdown(measurements, options.items))
         )
-    return next((m.exit_code for m in measurements if m.exit_code), 0)
+    if options.as_json:
+        print_json(plain)
+    else:
+        _show(measurements, factor, options.items)
 
 
 def _export(target: Path, text: str) -> None:
