@@ -4,6 +4,7 @@ A plug or a rack answers in milliseconds, in seconds or not at all; the sampler 
 what has come and never waits.
 """
 
+import csv
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,6 +22,17 @@ from harness.probes.external_kinds import MeterFault, Poll, Values, poll_of
 from harness.records import Channel, Provenance, Quantity
 
 FIRST_ANSWER_S = 6.0
+STRANGE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    csv.Error,
+)
+"""What an answer that nobody thought of makes of the code that reads it."""
 NAMES = {Quantity.POWER_W: "power_w", Quantity.ENERGY_J: "energy_j"}
 
 
@@ -145,6 +157,9 @@ class _Poller:
                 fault = ""
             except MeterFault as error:
                 values, fault = None, str(error)
+            except STRANGE as error:  # it may answer better next time
+                kind = type(error).__name__
+                values, fault = None, f"its answer cannot be read ({kind})"
             with self._lock:
                 self._fault = fault
                 if values is None or values:

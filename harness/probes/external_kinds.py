@@ -43,6 +43,7 @@ def _fetch(entry: MeterEntry, path: str, **query: str) -> Any:
         MeterFault: Anything else came, or nothing.
     """
     import requests
+    from urllib3.exceptions import HTTPError
 
     options = entry.options
     secret = os.environ.get(str(options.get("password_env", "")))
@@ -60,7 +61,7 @@ def _fetch(entry: MeterEntry, path: str, **query: str) -> Any:
             if answer.status_code != requests.codes.ok:
                 raise MeterFault(f"{path} answers {answer.status_code}")
             body = answer.raw.read(MOST_BYTES + 1, decode_content=True)
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError) as error:
         raise MeterFault(f"{path}: {type(error).__name__}") from error
     except OSError as error:
         raise MeterFault(f"{path}: {error}") from error
@@ -74,7 +75,7 @@ def _json(path: str, body: bytes) -> Any:
         raise MeterFault(f"{path} answers more than 1 MiB")
     try:
         return json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MeterFault(f"{path} answers no JSON") from error
 
 
@@ -87,7 +88,10 @@ def _number(data: Any, *keys: str | int) -> float | None:
             return None
     if isinstance(data, bool) or not isinstance(data, (int, float)):
         return None
-    return float(data)
+    try:
+        return float(data)
+    except OverflowError:  # an integer of hundreds of digits
+        return None
 
 
 def _found(watts: float | None, joules: float | None) -> dict[Quantity, float]:
@@ -175,7 +179,11 @@ def _redfish(entry: MeterEntry) -> Poll:
 
 
 def _prometheus(entry: MeterEntry) -> Poll:
-    """An instant query with one result; its own time says whether it is new."""
+    """An instant query with one result.
+
+    Its time is that of the question, not of the scrape, so that an old value looks new;
+    how often the value really changes is seen in its readings (harness.series).
+    """
     quantity = Quantity(str(entry.options["quantity"]))
     scale = float(entry.options.get("scale", 1.0))
     last: list[float] = []
@@ -210,7 +218,7 @@ def _csv(entry: MeterEntry) -> Poll:
     def poll() -> Values:
         try:
             watts = tail.newest_w()
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise MeterFault(f"{path}: {error}") from error
         return {} if watts is None else {Quantity.POWER_W: watts}
 

@@ -101,6 +101,12 @@ def test_a_result_of_the_same_time_is_nothing_new() -> None:
         ((200, b"[]", {}), "tells no"),
         ((200, b'{"StatusSNS": {"ENERGY": {"Power": null}}}', {}), "tells no"),
         ((200, b" " * ((1 << 20) + 1), {}), "more than 1 MiB"),
+        ((200, b"[" * 100_000, {}), "no JSON"),
+        ((200, b"no gzip", {"Content-Encoding": "gzip"}), "DecodeError"),
+        (
+            (200, b'{"StatusSNS": {"ENERGY": {"Power": 1' + b"0" * 400 + b"}}}", {}),
+            "tells no",
+        ),
         ((302, b"", {"Location": "http://127.0.0.1:1/"}), "302"),
     ],
 )
@@ -159,6 +165,21 @@ def test_a_growing_csv_gives_its_newest_whole_line(tmp_path: Path) -> None:
         {POWER: 102.5},
         {POWER: 7.0},
     ]
+
+
+def test_a_csv_with_a_cell_beyond_reason_is_a_fault_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("t,P\n1,100\n")
+    poll = poll_of(entry("csv", path=str(path), power_w="P"))
+    poll()
+    with path.open("a") as file:
+        file.write(f'2,"{"x" * 200_000}\n')
+
+    with pytest.raises(MeterFault, match="field larger"):
+        poll()
+    with path.open("a") as file:
+        file.write("3,101\n")
+    assert poll() == {POWER: 101.0}
 
 
 def test_a_csv_without_the_column_says_which_it_has(tmp_path: Path) -> None:
@@ -294,6 +315,32 @@ class Meters:
             self.enough.set()
         time.sleep(self.takes_s)
         return self.answer
+
+
+@pytest.mark.parametrize("strange", [AttributeError, OverflowError, KeyError])
+def test_an_answer_that_nobody_thought_of_does_not_end_the_asking(
+    tmp_path: Path, strange: type[Exception]
+) -> None:
+    asked = 0
+
+    def poll() -> Values:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise strange("a secret")
+        return {POWER: float(asked)}
+
+    path = meters(tmp_path, "{name: m, kind: csv, path: /x, every: 100 ms}")
+    probe = ExternalProbe(path, lambda _: poll)
+    probe.open()
+    seen: list[float | None] = []
+    deadline_s = time.monotonic() + 5.0
+    while 3.0 not in seen and time.monotonic() < deadline_s:
+        seen += probe.read().values()
+        time.sleep(0.01)
+    probe.close()
+
+    assert seen[:3] == [1.0, None, 3.0]
 
 
 def test_silent_meters_together_are_waited_for_once(tmp_path: Path) -> None:

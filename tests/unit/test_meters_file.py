@@ -191,3 +191,16 @@ def test_the_file_lies_where_the_environment_says(
 
     assert usual == tmp_path / "joulebench" / "meters.yaml"
     assert meters_path() == Path("/elsewhere/m.yaml")
+
+
+def test_a_user_without_a_home_has_no_meters_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("JOULEBENCH_METERS", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", nobody)
+
+    assert not meters_path().exists()
