@@ -24,6 +24,16 @@ PLAIN = (
     "on_frontier",
     "provenance",
     "modelled_ratio",
+    "f1",
+    "recall",
+    "items_per_s",
+    "peak_flops_ratio",
+    "memory_peak_bytes",
+    "weight_bytes",
+    "converted_ratio",
+    "scheme",
+    "convert_j",
+    "break_even_items",
 )
 
 HEAD = (

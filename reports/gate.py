@@ -68,7 +68,11 @@ def _judge(row: Row, reference: Row | None, rules: Rules) -> Row:
     change: dict[str, object] = {}
     if reference and reference.energy_per_item_j.value and row.energy_per_item_j.value:
         ratio = row.energy_per_item_j.value / reference.energy_per_item_j.value
-        change = {"reference": reference.key, "energy_vs_reference": ratio}
+        change = {
+            "reference": reference.key,
+            "energy_vs_reference": ratio,
+            "break_even_items": _break_even_items(row, reference),
+        }
     is_absolute = rules.absolute is not None and row.configuration.track == "open"
     verdict, reason = _verdict(row, reference, rules, is_absolute=is_absolute)
     if verdict == "pass" and _score(row, rules.by) is None:
@@ -79,11 +83,23 @@ def _judge(row: Row, reference: Row | None, rules: Rules) -> Row:
     return row.model_copy(update=change)
 
 
+def _break_even_items(row: Row, reference: Row) -> float | None:
+    """Extra joules of its conversion over the joules that it saves an item."""
+    cost, other = row.energy_per_item_j.value, reference.energy_per_item_j.value
+    if row.convert_j is None or reference.convert_j is None or not cost or not other:
+        return None
+    if row.key == reference.key or cost >= other:
+        return None
+    return max(0.0, row.convert_j - reference.convert_j) / (other - cost)
+
+
 def _verdict(
     row: Row, reference: Row | None, rules: Rules, *, is_absolute: bool
 ) -> tuple[Verdict, str | None]:
     """The verdict and why it is not a pass."""
     accuracy = row.accuracy.value or 0.0
+    if row.target is not None and accuracy < row.target:
+        return "fail", f"accuracy {accuracy:.3f} did not reach the target {row.target}"
     if reason := constant_answer(row):
         return ("ungated" if row.skill is None else "fail"), reason
     if is_absolute:

@@ -34,6 +34,7 @@ class Row(Noun):
     """One configuration over its usable rounds.
 
     Attributes:
+        target: Accuracy that a training ran to; None for fixed work.
         rank: 1 is best, equal numbers tie; None where it may not be ranked.
         rank_low: Best rank that the intervals allow; None below three rounds.
         eligible: It passed the gate and has joules.
@@ -45,6 +46,13 @@ class Row(Noun):
         j_per_extra_correct: Joules each further right answer costs, from the
             previous point of the frontier to this one.
         on_hull: No mix of two other configurations beats it.
+        f1: Mean over the classes, as recall is; the mean over rounds.
+        items_per_s: Of the work in the window, the mean over rounds.
+        convert_j: Joules of quantising, calibrating and compiling, up to the first
+            batch; the mean over rounds.
+        break_even_items: So many items pay for its conversion, against the reference;
+            None where it saves nothing an item.
+        converted_ratio: Share of the parameters that its precision converted.
     """
 
     key: str
@@ -65,6 +73,7 @@ class Row(Noun):
     co2e_per_item_g: Interval = Interval()
     skill: float | None = None
     constant_baseline: float | None = None
+    target: float | None = None
     score_vs_best: float | None = None
     reference: str | None = None
     energy_vs_reference: float | None = None
@@ -73,6 +82,16 @@ class Row(Noun):
     j_per_extra_correct: float | None = None
     provenance: Provenance | None = None
     modelled_ratio: float | None = None
+    f1: float | None = None
+    recall: float | None = None
+    items_per_s: float | None = None
+    peak_flops_ratio: float | None = None
+    memory_peak_bytes: float | None = None
+    weight_bytes: float | None = None
+    converted_ratio: float | None = None
+    scheme: str | None = None
+    convert_j: float | None = None
+    break_even_items: float | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -117,7 +136,9 @@ def row_of(trials: Sequence[TrialRecord]) -> Row:
         configuration=head.configuration,
         trials=len(usable),
         notes=notes,
-    ).model_copy(update={**_energies(usable), **_qualities(usable)})
+    ).model_copy(
+        update={**_energies(usable), **_qualities(usable), **_efforts(usable)}
+    )
 
 
 def _known(values: Iterable[float | None]) -> list[float]:
@@ -195,9 +216,28 @@ def _qualities(trials: Sequence[TrialRecord]) -> dict[str, object]:
         "accuracy": Interval(value=accuracy, low=low, high=high),
         "skill": skill,
         "constant_baseline": baseline,
+        "target": max((q.target for q in scored if q.target), default=None),
         "accuracy_per_j": over(accuracy, costs),
         "skill_per_j": over(skill, costs),
     }
+
+
+def _efforts(trials: Sequence[TrialRecord]) -> dict[str, object]:
+    """What ran, how fast, and what it took to make it run: means over the rounds."""
+    speeds = [t.performance for t in trials if t.performance]
+    models = [t.model for t in trials if t.model]
+    means: dict[str, Iterable[float | None]] = {
+        "items_per_s": (s.items_per_s for s in speeds),
+        "peak_flops_ratio": (s.peak_flops_ratio for s in speeds),
+        "memory_peak_bytes": (t.utilization.memory_peak_bytes for t in trials),
+        "weight_bytes": (m.weight_bytes for m in models),
+        "converted_ratio": (m.quantised_ratio for m in models),
+        "convert_j": (t.setup.convert_energy_j if t.setup else None for t in trials),
+        "f1": (t.quality.f1 if t.quality else None for t in trials),
+        "recall": (t.quality.recall if t.quality else None for t in trials),
+    }
+    found: dict[str, object] = {name: mean(_known(v)) for name, v in means.items()}
+    return found | {"scheme": models[-1].scheme if models else None}
 
 
 def _cost_j(trial: TrialRecord) -> float:

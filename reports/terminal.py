@@ -20,6 +20,16 @@ from reports.rows import Row
 from reports.words import short_names
 
 CO2E_MIN_COLUMNS = 104
+MOST_ROWS = 12
+"""A longer table leaves out what was never tried."""
+DROPPED = (
+    (),
+    ("g CO2e / 1k",),
+    ("g CO2e / 1k", "weights"),
+    ("g CO2e / 1k", "weights", "pays after"),
+    ("g CO2e / 1k", "weights", "pays after", "vs best"),
+)
+"""Columns that a narrow terminal does without, the first first."""
 LEGEND = "~ not measured in full: joules modelled, or carbon intensity assumed"
 TITLES = {
     "accuracy_per_j": "Accuracy per joule",
@@ -105,9 +115,8 @@ def _render_group(group: Group, by: str, console: Console) -> None:
     table = _table(group, console)
     console.print(table)
     names = short_names(group.rows)
-    for row in group.rows:
-        for reason in filter(None, (row.reason, *row.notes)):
-            _print(console, f"  {names[row.key]}: {row.verdict}: {reason}", "dim")
+    for line in _reasons(group, names):
+        _print(console, f"  {line}", "dim")
     has_carbon = any(column.header == "g CO2e / 1k" for column in table.columns)
     if has_carbon or any(row.trials and _is_marked(row) for row in group.rows):
         _print(console, f"  {LEGEND}", "dim")
@@ -116,11 +125,20 @@ def _render_group(group: Group, by: str, console: Console) -> None:
         _print(console, f"note: {note}", "yellow")
 
 
+def _reasons(group: Group, names: dict[str, str]) -> list[str]:
+    """What speaks against rows, those of one reason together."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for row in group.rows:
+        for reason in filter(None, (row.reason, *row.notes)):
+            said.setdefault((row.verdict, reason), []).append(names[row.key])
+    return [f"{', '.join(who)}: {v}: {why}" for (v, why), who in said.items()]
+
+
 def _table(group: Group, console: Console) -> Table:
     """The table with as many columns as the width has room for."""
     columns = _columns(group)
     wide = console.width >= CO2E_MIN_COLUMNS
-    for dropped in ((), ("g CO2e / 1k",), ("g CO2e / 1k", "vs best")):
+    for dropped in DROPPED:
         if not dropped and not wide:
             continue
         table = _filled(group, [c for c in columns if c[0] not in dropped])
@@ -136,6 +154,8 @@ def _filled(group: Group, columns: Sequence[tuple[str, Cells]]) -> Table:
         is_name = title == "configuration"
         table.add_column(title, justify="left" if is_name else "right", no_wrap=True)
     for row in group.rows:
+        if row.verdict == "skipped" and len(group.rows) > MOST_ROWS:
+            continue  # the lines below the table tell why
         style = "dim" if row.rank is None else "bold" if row.rank == 1 else None
         table.add_row(*(_safe(cell(row)) for _, cell in columns), style=style)
     return table
@@ -154,8 +174,24 @@ def _columns(group: Group) -> list[tuple[str, Cells]]:
         (f"{prefix}J / item", lambda row: _joules(row, size)),
         ("accuracy / J", lambda row: _ratio(row, row.accuracy_per_j.value)),
         ("vs best", lambda row: _ratio(row, row.score_vs_best, mark=False)),
+        *_conversion_columns(group),
         ("g CO2e / 1k", _co2e),
     ]
+
+
+def _conversion_columns(group: Group) -> list[tuple[str, Cells]]:
+    """Bytes of weights and the items that pay for a conversion, where any is made."""
+    if not any(row.break_even_items for row in group.rows):
+        return []
+    size, prefix = scale_for(row.weight_bytes for row in group.rows)
+    return [
+        (f"{prefix}B weights", lambda row: _plain(row.weight_bytes, size)),
+        ("pays after", lambda row: _plain(row.break_even_items)),
+    ]
+
+
+def _plain(value: float | None, size: float = 1.0) -> str:
+    return "-" if value is None else significant(value / size)
 
 
 def _is_marked(row: Row) -> bool:

@@ -93,7 +93,8 @@ def int8_qat(model: Any, context: Context) -> Converted | Skip:
     prepared(context.example)  # observers take their sizes from what they see
 
     def examinee(trained: Any) -> Any:
-        return convert_pt2e(_evaluating(deepcopy(trained)))
+        with quiet_export():
+            return convert_pt2e(_evaluating(deepcopy(trained)))
 
     weights = quantised_weights(examinee(prepared))
     if not weights:
