@@ -25,6 +25,8 @@ COVERAGE = 0.98
 """Less of the window than this, and there is no figure for it."""
 MOST_FILLED = 0.05
 """A counter that lost more of the window than this gives way to the power readings."""
+DULL = 0.05
+"""A counter that is surer than this need not be sharper than the power readings."""
 FILLED_ERROR = 0.05
 """Power readings may be scaled unlike the counter that they fill (SC'24, arXiv
 2312.02741)."""
@@ -90,11 +92,27 @@ def believe(
         believed, reason = _judged(filled, gauges, span)
         reasons.append(reason or "")
         if believed is not None:
-            return believed, tuple(reasons)
+            return _sharper(believed, gauges, span), tuple(reasons)
         apart_j = max(apart_j, abs(filled.energy_j - gauges[0].energy_j))
     if not gauges or (counters and not gauges[0].known):
         return counters[0], tuple(reasons)
     return gauges[0].within(apart_j), tuple(reasons)
+
+
+def _sharper(counter: Said, gauges: Sequence[Said], span: Span) -> Said:
+    """The counter, or a power reading of its tier that tells the window more sharply.
+
+    Such is the power of a plug that counts whole watt-hours.
+    """
+    tier = counter.channel.tier
+    if counter.part.bound_j <= DULL * counter.energy_j:
+        return counter
+    powers = [
+        gauge
+        for gauge in gauges
+        if gauge.is_instrument and gauge.is_whole(span) and gauge.channel.tier == tier
+    ]
+    return min([counter, *powers], key=lambda said: said.part.bound_j)
 
 
 def _order(said: Said, span: Span) -> tuple[bool, bool, int, str, bool, float, float]:

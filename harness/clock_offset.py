@@ -74,7 +74,7 @@ def _power(channel: Channel, trace: Trace) -> Series:
         watts: Values = np.diff(ticks.values) * NS_PER_S / passed_ns
         series = Series(middle_ns, watts)
     else:
-        age_ns = round(age_s(channel) * NS_PER_S)
+        age_ns = round(age_s(channel, series) * NS_PER_S)
         series = Series(series.times_ns - age_ns, series.values)
     most_w = channel.ceiling_w or DEFAULT_CEILING_W
     return series.where((series.values >= 0) & (series.values <= most_w))

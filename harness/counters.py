@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.records import Channel, Provenance, Span
-from harness.series import Series, Times, Values
+from harness.series import SHARP, Series, Times, Values
 from harness.units import NS_PER_S, seconds
 
 Mask = NDArray[np.bool_]
@@ -30,6 +30,8 @@ STALL_SHARE = 0.25
 """A pause is a stall if the tick after it brings less than this of its energy."""
 QUICK_S = 0.005
 """A counter of a shorter period is taken as it is read; its bound says the rest."""
+SLOW_S = 0.55
+"""Nobody waits for the tick of a slower counter: where its last step fell is open."""
 AROUND_S = 0.3
 AROUND_TICKS = 3
 """The power beside an edge is that of three ticks and of 0.3 s, at least: when a single
@@ -87,15 +89,34 @@ class _Ticks:
     wrapped: Mask
     period_ns: int
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether nobody waits for its ticks."""
+        return self.period_ns > SLOW_S * NS_PER_S
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether it counts in steps, such as watt-hours: it is slower when idle."""
+        steps_j = np.diff(self.energy_j)
+        steps_j = steps_j[steps_j > 0]
+        if not self.is_slow or not len(steps_j):
+            return False
+        multiples = steps_j / steps_j.min()
+        return bool(np.allclose(multiples, multiples.round(), rtol=0, atol=0.01))
+
     def slope_w(self, first: int, last: int) -> float | None:
         """Mean power between two ticks in watts; None where something is lost."""
         first, last = max(0, first), min(last, len(self.times_ns) - 1)
         if first >= last or self.lost[first + 1 : last + 1].any():
             return None
-        happened_ns = self.times_ns - self.resolution_ns // 2
-        passed_ns = max(1, int(happened_ns[last] - happened_ns[first]))
+        unsharp_ns = int(self.resolution_ns[first] + self.resolution_ns[last]) // 2
+        passed_ns = int(self.times_ns[last] - self.times_ns[first])
+        passed_ns -= int(self.resolution_ns[last] - self.resolution_ns[first]) // 2
         if self.period_ns:  # ticks lie whole periods apart, however late they were seen
-            passed_ns = max(1, round(passed_ns / self.period_ns)) * self.period_ns
+            whole_ns = max(1, round(passed_ns / self.period_ns)) * self.period_ns
+            if abs(whole_ns - passed_ns) <= unsharp_ns:
+                passed_ns = whole_ns
+        passed_ns = max(1, passed_ns)
         grown_j = float(self.energy_j[last] - self.energy_j[first])
         return grown_j * NS_PER_S / passed_ns
 
@@ -141,7 +162,8 @@ def count(channel: Channel, series: Series, span: Span) -> Part:
     if not within.any():
         return Part(None, reason="the counter did not move in the window")
     alive_s = ALIVE_PERIODS * max(period_s or 0.0, series.interval_s)
-    holes, reason = _holes(ticks, series, span, min(alive_s, stall_s))
+    alive_s = stall_s if ticks.is_coarse else min(alive_s, stall_s)
+    holes, reason = _holes(ticks, series, span, alive_s)
     start_ns = max([span.start_ns, *(h.end_ns for h in holes if _opens(h, span))])
     end_ns = min([span.end_ns, *(h.start_ns for h in holes if _closes(h, span))])
     start_j, start_bound_j = _at(ticks, start_ns, period_s, before=True)
@@ -187,8 +209,19 @@ def _closes(hole: Span, span: Span) -> bool:
 
 
 def _period_s(channel: Channel, series: Series) -> float | None:
-    """The shorter of the period seen and the nominal one: polling may hide ticks."""
-    known = [p for p in (series.change_period_s(), channel.update_period_s) if p]
+    """The period that was seen; where readings may hide ticks, the nominal one.
+
+    That is at most as long as the time between changes. A counter that hardly moved
+    while it was read is as slow as it stood still.
+    """
+    if seen_s := series.update_period_s(least_changes=2):
+        return seen_s
+    nominal_s, still_s = channel.update_period_s, series.longest_still_s()
+    is_quick = 0.0 < (nominal_s or 0.0) < QUICK_S
+    is_read_often = still_s > SHARP * series.interval_s
+    if len(series.changes) == 1 and is_read_often and not is_quick:
+        return max(nominal_s or 0.0, still_s)
+    known = [p for p in (series.change_period_s(), nominal_s) if p]
     return min(known, default=None)
 
 
@@ -269,6 +302,11 @@ def _at(
     if next_w is not None:
         most_j = float(ticks.energy_j[index + 1] - ticks.energy_j[index])
         reached_j, bound_j = min(reached_j, most_j), min(bound_j, most_j)
+        if ticks.is_slow:
+            bound_j = max(reached_j, most_j - reached_j)
+    elif ticks.is_slow and index:
+        last_j = float(ticks.energy_j[index] - ticks.energy_j[index - 1])
+        bound_j = max(bound_j, last_j)
     return float(ticks.energy_j[index]) + reached_j, bound_j
 
 

@@ -10,11 +10,13 @@ import math
 
 import numpy as np
 
-from harness.counters import GAP_INTERVALS, GAP_MIN_S, Part, clip, gaps_of
+from harness.counters import GAP_INTERVALS, GAP_MIN_S, SLOW_S, Part, clip, gaps_of
 from harness.records import Channel, Provenance, Span
 from harness.series import Series
 from harness.units import NS_PER_S
 
+LEAST_UPDATES = 4
+"""Power that changed less often may have been steady."""
 RESOLUTION_W = 0.001
 """Sources tell milliwatts, if not less."""
 DEFAULT_CEILING_W = 1_000_000.0
@@ -32,8 +34,10 @@ def integrate(channel: Channel, series: Series, span: Span) -> Part:
     sensor did not see may be unlike what it saw.
     """
     clean = _plausible(channel, series)
-    lag_s = _period_s(channel) + clean.interval_s + channel.averaging_s
-    shifted = Series(clean.times_ns - round(age_s(channel) * NS_PER_S), clean.values)
+    period_s = _seen_s(channel, clean)
+    lag_s = period_s + clean.interval_s + channel.averaging_s
+    age_ns = round(age_s(channel, clean) * NS_PER_S)
+    shifted = Series(clean.times_ns - age_ns, clean.values)
     glitches = len(series.inside(span)) - len(clean.inside(span))
     holes = _holes(clean, span, lag_s) if len(clean) > 1 else (span,)
     if holes and holes[0].duration_s >= span.duration_s:
@@ -42,7 +46,7 @@ def integrate(channel: Channel, series: Series, span: Span) -> Part:
     energy_j = _area_j(shifted, span) - sum(_area_j(shifted, hole) for hole in holes)
     steps_w = np.diff(_around(shifted, span, lag_s).values)
     spread_w = math.sqrt(float(np.square(steps_w).sum()))
-    delay_s = _period_s(channel) + clean.interval_s
+    delay_s = period_s + clean.interval_s
     smeared_w = _range_w(shifted, span.start_ns, lag_s) + _range_w(
         shifted, span.end_ns, lag_s
     )
@@ -53,24 +57,34 @@ def integrate(channel: Channel, series: Series, span: Span) -> Part:
         + (1.0 - channel.observed_ratio) * energy_j
         + RESOLUTION_W * span.duration_s,
         updates=len(clean.inside(span).changes),
-        update_period_s=_known_period_s(channel, series),
+        update_period_s=period_s or series.change_period_s(),
         holes=holes,
-        gaps=gaps_of(clean.inside(span), _period_s(channel)) + glitches,
+        gaps=gaps_of(clean.inside(span), period_s) + glitches,
         reason="power readings are missing for a part of the window" if holes else None,
     )
 
 
-def age_s(channel: Channel) -> float:
-    """Seconds between the power that a reading stands for and its being read."""
-    return (_period_s(channel) + channel.averaging_s) / 2
+def age_s(channel: Channel, series: Series) -> float:
+    """Seconds between the power that a reading stands for and its being read.
+
+    A source that was seen to be slower than it says counts as such if it keeps a pace:
+    else its power may be what was steady.
+    """
+    is_paced = series.has_pace(LEAST_UPDATES)
+    period_s = _seen_s(channel, series) if is_paced else channel.update_period_s
+    return ((period_s or 0.0) + channel.averaging_s) / 2
 
 
-def _period_s(channel: Channel) -> float:
-    return channel.update_period_s or 0.0
+def _seen_s(channel: Channel, series: Series) -> float:
+    """Time between updates: the nominal one, or what was seen if that is longer.
 
-
-def _known_period_s(channel: Channel, series: Series) -> float | None:
-    return channel.update_period_s or series.change_period_s()
+    A slow source that hardly changed may be as slow as it stood still.
+    """
+    nominal_s = channel.update_period_s or 0.0
+    seen_s = series.update_period_s(LEAST_UPDATES) or 0.0
+    if nominal_s > SLOW_S and 0 < len(series.changes) < LEAST_UPDATES:
+        seen_s = series.longest_still_s()
+    return max(nominal_s, seen_s)
 
 
 def _plausible(channel: Channel, series: Series) -> Series:

@@ -16,6 +16,7 @@ import numpy as np
 
 from harness.clock import Clock, SystemClock
 from harness.contracts import Probe
+from harness.counters import QUICK_S, SLOW_S
 from harness.errors import ProbeUnavailable
 from harness.records import Channel, Provenance, Quantity
 from harness.series import Series, Times, Trace, Values
@@ -31,13 +32,15 @@ MOST_SAMPLES = 400_000
 """A bound on memory: 6.4 MB a channel, eleven hours at 10 Hz; older readings are then
 thinned to every second one, which costs a counter nothing."""
 POLL_S = 0.001
-SLOWEST_TICK_S = 0.5
-QUICKEST_TICK_S = 0.005
+SLOWEST_TICK_S = SLOW_S
+QUICKEST_TICK_S = QUICK_S
 """Counters between these periods are waited for; quicker ones need no wait, and slower
 ones would idle the machine."""
 MOST_PERIODS = 2.5
-LEARN_S = 1.0
+LEARN_S = 2.5
 ENOUGH_CHANGES = 4
+"""So long, and so often, are counters watched: five ticks of the slowest that is
+waited for."""
 
 
 class Recorder(Protocol):
@@ -316,8 +319,15 @@ class Sampler:
         return {name: trace[name].cut(start_ns, now_ns) for name in names}
 
     def _learn(self, longest_s: float) -> None:
-        """Replace nominal update periods of counters by those seen while polling."""
-        names = [channel.name for channel in _counters(self.channels)]
+        """Replace nominal update periods of counters by those seen while polling.
+
+        Those that are slow by their own account are not waited for anyway.
+        """
+        names = [
+            channel.name
+            for channel in _counters(self.channels)
+            if (channel.update_period_s or 0.0) <= SLOWEST_TICK_S
+        ]
         seen = self.watch(names, longest_s, ENOUGH_CHANGES)
         self.channels = tuple(
             _learnt(c, seen[c.name]) if c.name in seen else c for c in self.channels
@@ -356,6 +366,11 @@ def ticking(channels: Iterable[Channel]) -> list[Channel]:
 
 
 def _learnt(channel: Channel, series: Series) -> Channel:
-    """The channel with the period that was seen, where at least three ticks were."""
+    """The channel with the period that was seen, where at least three ticks were.
+
+    One that ticked less often is as slow as the longest time without a tick, at least.
+    """
     seen_s = series.change_period_s() if len(series.changes) > 2 else None
+    if 0 < len(series.changes) <= 2:
+        seen_s = max(series.longest_still_s(), channel.update_period_s or 0.0)
     return channel.model_copy(update={"update_period_s": seen_s}) if seen_s else channel

@@ -14,6 +14,10 @@ from harness.units import NS_PER_S
 Times = NDArray[np.int64]
 Values = NDArray[np.float64]
 
+SHARP = 1.5
+"""Changes this many times further apart than readings are updates, one by one."""
+PACE_SPREAD = 0.5
+
 
 @dataclass(frozen=True, eq=False)
 class Series:
@@ -74,6 +78,34 @@ class Series:
         """Median time between changes in seconds; None with fewer than two changes."""
         times = self.times_ns[self.changes]
         return float(np.median(np.diff(times))) / NS_PER_S if len(times) > 1 else None
+
+    def update_period_s(self, least_changes: int) -> float | None:
+        """Median time between updates, where readings are quicker; else None.
+
+        They are where a change is known far better than changes lie apart.
+
+        Args:
+            least_changes: Two or more; fewer tell no pace.
+        """
+        at = self.changes
+        if len(at) < least_changes:
+            return None
+        passed_ns = float(np.median(np.diff(self.times_ns[at])))
+        unsharp_ns = float(np.median(self.times_ns[at] - self.times_ns[at - 1]))
+        return passed_ns / NS_PER_S if passed_ns >= SHARP * unsharp_ns else None
+
+    def has_pace(self, least_changes: int) -> bool:
+        """Whether most changes lie about equally far apart."""
+        passed_ns = np.diff(self.times_ns[self.changes])
+        if len(passed_ns) < least_changes - 1:
+            return False
+        low, middle, high = np.quantile(passed_ns, (0.1, 0.5, 0.9))
+        return bool(high - low <= PACE_SPREAD * middle)
+
+    def longest_still_s(self) -> float:
+        """Longest time from a change, or the first reading, to the next or the last."""
+        marks_ns = self.times_ns[[0, *self.changes, -1]] if len(self) else np.zeros(2)
+        return float(np.diff(marks_ns).max()) / NS_PER_S
 
     def growth(self, span: Span) -> float | None:
         """Last reading of a window less the first; None with fewer than two."""

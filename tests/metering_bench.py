@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from harness import energy, perimeter
 from harness.contracts import Probe
 from harness.records import EnergyReading, EnergyTotal, Span
-from harness.sampler import Sampler
+from harness.sampler import LEARN_S, Sampler
 from tests.fakes import FakeClock
 from tests.nvml_stub import NvmlStub
 
@@ -38,7 +38,7 @@ class SimulatedMeter:
     ) -> None:
         self.clock = clock
         self.sampler = Sampler(probes, clock)
-        self.sampler.open(learn_s=1.0)
+        self.sampler.open(learn_s=LEARN_S)
         self._chance = random.Random(seed)
 
     def run(self, duration_s: float) -> None:

@@ -363,3 +363,30 @@ def test_power_that_stands_still_does_not_overrule_a_counter_that_moves(
     assert reading.energy_j == pytest.approx(gpu.energy_j(*seconds(span)), rel=2e-3)
     assert (reading.relative_bound_j or 0) >= 240.0 * span.duration_s
     assert "60 W" in (reading.reason or "")
+
+
+@pytest.mark.parametrize("period_s", [0.3, 0.4, 0.5, 0.6, 1.0, 2.0])
+@pytest.mark.parametrize("phase_s", [0.0, 0.07, 0.23])
+def test_a_slow_counter_holds_the_truth(
+    start: Start, period_s: float, phase_s: float
+) -> None:
+    gpu = Gpu(
+        uuid=A,
+        counter_period_s=period_s,
+        counter_phase_s=phase_s,
+        curve=((0.0, 50.0), (5.6, 500.0), (10.6, 50.0)),
+        instant=False,
+        average=False,
+        errors=(("power", 0.0, FOREVER, 3),),
+    )
+    meter = start(gpu)
+
+    span = meter.window(5.0)
+    reading = only(meter, span)
+
+    truth_j = gpu.energy_j(*seconds(span))
+    assert reading.method == "counter"
+    assert abs((reading.energy_j or 0) - truth_j) <= (reading.relative_bound_j or 0)
+    assert reading.update_period_s == pytest.approx(period_s, rel=0.1)
+    if period_s <= 0.5:
+        assert (reading.relative_bound_j or 0) <= 0.01 * truth_j

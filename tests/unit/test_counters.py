@@ -1,5 +1,8 @@
 """Counters that wrap, reset, jump, stall and are read late."""
 
+import math
+from collections.abc import Callable
+
 import pytest
 
 from harness.counters import Part, count
@@ -155,3 +158,57 @@ def test_a_counter_that_is_read_for_the_first_time_at_the_edge_has_a_wide_bound(
     part = counted(points, 2.0, 9.0)
 
     assert part.bound_j >= 10.0
+
+
+def polled(
+    joules_at: Callable[[float], float],
+    *,
+    every_s: float = 1.0,
+    until_s: float = 200.0,
+    ticks: Callable[[float], float] = lambda at_s: at_s,
+) -> tuple[tuple[float, float], ...]:
+    """A counter that is asked every second, and tells the joules of its last tick."""
+    asked = [every_s * k + 0.1 for k in range(round(until_s / every_s))]
+    return tuple((at_s, joules_at(ticks(at_s))) for at_s in asked)
+
+
+def work(at_s: float) -> float:
+    """Joules of 100 W, and of 400 W from 60 to 120 s."""
+    return 100.0 * at_s + 300.0 * (min(120.0, max(60.0, at_s)) - 60.0)
+
+
+@pytest.mark.parametrize("phase_s", [0.5, 3.0, 7.0, 11.0, 14.5])
+@pytest.mark.parametrize("scrape_s", [15.0, 30.0])
+@pytest.mark.parametrize("until_s", [120.5, 200.0])
+def test_a_counter_that_is_scraped_now_and_then_holds_the_truth(
+    scrape_s: float, phase_s: float, until_s: float
+) -> None:
+    points = polled(
+        work,
+        until_s=until_s,
+        ticks=lambda at: max(0.0, phase_s + (at - phase_s) // scrape_s * scrape_s),
+    )
+
+    part = counted(points, 60.0, 120.0, channel(tier="A", period_s=1.0))
+
+    assert abs((part.energy_j or 0.0) - 24_000.0) <= part.bound_j
+    assert part.update_period_s == pytest.approx(scrape_s, rel=0.1)
+
+
+@pytest.mark.parametrize("offset_j", range(0, 3600, 450))
+def test_a_counter_of_watt_hours_holds_the_truth(offset_j: float) -> None:
+    points = polled(lambda at: math.floor((work(at) + offset_j) / 3600) * 3600.0)
+
+    part = counted(points, 60.0, 120.0, channel(tier="A", period_s=1.0))
+
+    assert not part.holes
+    assert abs((part.energy_j or 0.0) - 24_000.0) <= part.bound_j <= 2 * 3600.0
+
+
+def test_a_counter_of_watt_hours_is_slower_when_idle_and_stands_not_still() -> None:
+    points = polled(lambda at: work(at) // 3600 * 3600.0, until_s=175.0)
+
+    part = counted(points, 100.0, 170.0, channel(tier="A", period_s=1.0))
+
+    assert not part.holes
+    assert abs((part.energy_j or 0.0) - (work(170.0) - work(100.0))) <= part.bound_j

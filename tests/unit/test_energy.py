@@ -235,6 +235,22 @@ def test_one_power_reading_that_agrees_is_enough_for_a_counter() -> None:
     assert (reading.method, reading.reason) == ("counter", None)
 
 
+def test_the_power_of_a_plug_is_taken_where_its_watt_hours_are_too_coarse() -> None:
+    described = [
+        channel("wh", domain="wall", tier="A", period_s=1.0),
+        channel("watts", domain="wall", kind="gauge", tier="A", period_s=1.0),
+    ]
+    trace = {
+        "wh": samples(*[(float(t), 100.0 * t // 3600 * 3600) for t in range(200)]),
+        "watts": samples(*[(float(t), 100.0 + t % 2) for t in range(200)]),
+    }
+
+    (reading,) = energy.account(described, trace, span(100, 160))
+
+    assert reading.method == "integral"
+    assert reading.energy_j == pytest.approx(6030.0, rel=0.01)
+
+
 def platform_total(
     psys_w: float, *, gpu_w: float, packages: int = 1
 ) -> list[tuple[float | None, tuple[str, ...]]]:

@@ -115,7 +115,7 @@ def test_a_mean_of_a_second_is_set_back_by_half_of_it() -> None:
 
     part = integrated(rise, 2.0, 9.0, described)
 
-    assert age_s(described) == pytest.approx(0.55)
+    assert age_s(described, samples(*rise)) == pytest.approx(0.55)
     assert part.energy_j == pytest.approx(100.0 * 3 + 300.0 * 4, abs=10.0)
 
 
@@ -127,3 +127,26 @@ def test_a_window_shorter_than_the_mean_has_a_bound_as_large_as_it() -> None:
 
     assert part.energy_j is not None
     assert part.bound_j >= 20.0
+
+
+@pytest.mark.parametrize("phase_s", [1.0, 4.0, 8.0, 14.0])
+@pytest.mark.parametrize("noise_w", [0.0, 1.0])
+def test_a_gauge_that_is_scraped_now_and_then_holds_the_truth(
+    phase_s: float, noise_w: float
+) -> None:
+    chance = random.Random(1)
+    noise = [chance.gauss(0.0, noise_w) for _ in range(20)]
+    points = []
+    for asked_s in range(140):
+        turn = int((asked_s - phase_s) // 15)
+        scraped_s = turn * 15 + phase_s
+        watts = 400.0 if 40.0 <= scraped_s < 100.0 else 100.0
+        points.append((float(asked_s), watts + noise[turn]))
+    described = channel(kind="gauge", tier="A", period_s=1.0)
+
+    part = integrated(points, 40.0, 100.0, described)
+
+    assert abs((part.energy_j or 0.0) - 24_000.0) <= part.bound_j
+    if noise_w:
+        assert part.update_period_s == pytest.approx(15.0)
+        assert part.bound_j <= 8_000.0
