@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from harness.contracts import Skip
 from workloads.conversion import Context, parameter_count
 from workloads.precisions import static_int8
 
@@ -48,6 +49,16 @@ class Tally:
     def share(self, model: Any) -> float:
         """Share of a torch model's parameters that have few bits, at most 1."""
         return min(1.0, sum(self.sizes) / parameter_count([model]))
+
+
+def mostly_float(low: int, products: int, precision: str) -> Skip | None:
+    """A skip where the engine runs more layers of products in floats than not."""
+    if 2 * low >= products and low:
+        return None
+    return Skip(
+        f"{precision}: only {low} of {products} layers of products would run on few "
+        "bits, the engine makes floats of the others' weights"
+    )
 
 
 def calibration(context: Context) -> list[Any]:

@@ -19,6 +19,7 @@ from workloads.runtimes.engines import (
     Session,
     Tally,
     calibration,
+    mostly_float,
     quiet,
 )
 
@@ -30,6 +31,23 @@ X86 = frozenset({"x86_64", "amd64"})
 VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 ZERO_POINT = "_zero_point"
 RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
+LOW = frozenset(
+    {
+        "MatMulInteger",
+        "MatMulIntegerToFloat",
+        "DynamicQuantizeMatMul",
+        "QLinearMatMul",
+        "QGemm",
+        "QLinearConv",
+        "ConvInteger",
+        "DynamicQuantizeLSTM",
+        "MatMulNBits",
+    }
+)
+"""Layers of products on few bits, as an optimised graph calls them."""
+FLOAT = frozenset(
+    {"Conv", "FusedConv", "MatMul", "FusedMatMul", "Gemm", "FusedGemm", "LSTM", "GRU"}
+)
 LSTM_STAYS = "ONNX Runtime's static quantisation leaves recurrent layers as they are"
 MATRICES = ("MatMul", "Gemm", "Gather")
 """What is quantised statically of a transformer: with its sums and norms too, its
@@ -61,19 +79,25 @@ def _quantised(
     model: Any, precision: str, context: Context, recipe: Recipe
 ) -> Converted | Skip:
     plain = _exported(model, context.example)
-    with TemporaryDirectory() as folder, quiet():
-        made = recipe(plain, context, Path(folder) / "model.onnx")
-    if isinstance(made, Skip):
-        return made
-    graph, scheme = made
-    tally = _tally(graph)
-    if not tally.sizes:
-        return Skip(f"ONNX Runtime converted no layer of this model to {precision}")
+    with TemporaryDirectory() as folder:
+        with quiet():
+            made = recipe(plain, context, Path(folder) / "model.onnx")
+        if isinstance(made, Skip):
+            return made
+        graph, scheme = made
+        tally = _tally(graph)
+        if not tally.sizes:
+            return Skip(f"ONNX Runtime converted no layer of this model to {precision}")
+        optimised = Path(folder) / "optimised.onnx"
+        session = _session(graph, optimised)
+        low, products = _products(optimised)
+    if only := mostly_float(low, products, precision):
+        return only
     return Converted(
-        _session(graph),
+        session,
         parameters_ratio=tally.share(model),
         layers=len(tally.sizes),
-        scheme=f"{scheme}, ONNX Runtime",
+        scheme=f"{scheme}, {low} of {products} layers of products, ONNX Runtime",
         weight_bytes=tally.weight_bytes,
         peak="" if precision == "int4-weight" else "int8",
     )
@@ -149,9 +173,9 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def overflows(path: Path = CPU_INFO) -> bool:
+def overflows(path: Path = CPU_INFO, machine: str | None = None) -> bool:
     """Whether sums of 8-bit products saturate at 16 bits: x86 without VNNI."""
-    if platform.machine().lower() not in X86:
+    if (machine or platform.machine()).lower() not in X86:
         return False
     try:
         return VNNI.isdisjoint(path.read_text().split())
@@ -177,15 +201,17 @@ def _exported(model: Any, example: Any) -> Any:
     return graph
 
 
-def _session(graph: Any) -> Session:
-    """One run at a time, everything optimised that can be."""
+def _session(graph: Any, optimised: Path | None = None) -> Session:
+    """One run at a time, fully optimised; what really runs is written to a file."""
     import onnxruntime
     import torch
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 3  # errors
     options.intra_op_num_threads = torch.get_num_threads()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    if optimised:
+        options.optimized_model_filepath = str(optimised)
     session = onnxruntime.InferenceSession(
         graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
@@ -195,6 +221,19 @@ def _session(graph: Any) -> Session:
         return session.run(None, {name: batch})[0]
 
     return Session(run)
+
+
+def _products(optimised: Path) -> tuple[int, int]:
+    """Layers of products on few bits, and all of them, of what really runs."""
+    import onnx
+
+    graph = onnx.load(optimised, load_external_data=False).graph
+    constants = {tensor.name for tensor in graph.initializer}
+    kinds = [
+        node.op_type for node in graph.node if not constants.isdisjoint(node.input)
+    ]
+    low = sum(1 for kind in kinds if kind in LOW)
+    return low, low + sum(1 for kind in kinds if kind in FLOAT)
 
 
 def _tally(graph: Any) -> Tally:

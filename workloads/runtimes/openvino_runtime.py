@@ -21,6 +21,7 @@ from workloads.conversion import (
     parameter_count,
 )
 from workloads.precisions import floats
+from workloads.runtimes import engines
 from workloads.runtimes.engines import (
     NO_CALIBRATION,
     Session,
@@ -32,10 +33,14 @@ from workloads.runtimes.engines import (
 GROUP = 32
 """Weights that share a scale in int4."""
 BITS = {"i8": 8, "u8": 8, "i4": 4, "u4": 4}
-PRODUCTS = frozenset(
-    {"FullyConnected", "MatMul", "Convolution", "RNNSeq", "RNNCell", "LSTMSequence"}
-)
+PRODUCTS = frozenset({"FullyConnected", "MatMul", "Convolution", "RNNSeq", "RNNCell"})
 """What the compiled graph calls the layers in which the products are."""
+LENGTHS = {"LSTMSequence": 3, "GRUSequence": 2}
+"""Where a recurrent layer takes the lengths of its sequences."""
+STATES = frozenset({("LSTMSequence", 1), ("LSTMSequence", 2), ("GRUSequence", 1)})
+"""Where it takes its first states, which are no weights."""
+UNPACKING = frozenset({"Convert", "Subtract", "Multiply", "Reshape"})
+"""What makes floats of packed weights again."""
 NO_RECURRENT = "NNCF compresses no recurrent weights; only embedding and head would be"
 BF16_IGNORED = "OpenVINO runs no layer of this model in bf16 on this processor"
 
@@ -110,11 +115,17 @@ def _quantised(
     if not tally.sizes or (precision == "int4-weight" and not _tally(graph, 4).sizes):
         return Skip(f"NNCF converted no layer of this model to {precision}")
     rest = "bf16" if has_bf16() else "f32"
+    compiled = _compiled(graph, rest)
+    products = _products(compiled)
+    low = sum(1 for product in products if product in BITS)
+    if only := engines.mostly_float(low, len(products), precision):
+        return only
     return Converted(
-        _session(_compiled(graph, rest)),
+        _session(compiled),
         parameters_ratio=tally.share(model),
         layers=len(tally.sizes),
-        scheme=f"{scheme}, rest in {rest}, OpenVINO",
+        scheme=f"{scheme}, {low} of {len(products)} layers of products, "
+        f"rest in {rest}, OpenVINO",
         weight_bytes=tally.weight_bytes,
         peak="int8" if precision == "int8-static" else "",
     )
@@ -188,7 +199,26 @@ def _traced(model: Any, example: Any) -> Any:
 
     shape = openvino.PartialShape(list(example.shape))
     with quiet(), torch.no_grad():
-        return openvino.convert_model(model, example_input=example, input=[shape])
+        graph = openvino.convert_model(model, example_input=example, input=[shape])
+    return _with_lengths(graph)
+
+
+def _with_lengths(graph: Any) -> Any:
+    """Say outright that all sequences have the full length, as torch runs them.
+
+    The converter computes it, and a recurrent layer with computed lengths becomes a
+    loop of single operations: 2.4 times slower for an LSTM of 128 in both directions.
+    """
+    import numpy as np
+    from openvino import opset13
+
+    for layer in [n for n in graph.get_ops() if n.get_type_name() in LENGTHS]:
+        items, steps = (int(size) for size in list(layer.get_input_shape(0))[:2])
+        lengths = opset13.constant(np.full([items], steps, dtype=np.int64))
+        port = layer.input(LENGTHS[layer.get_type_name()])
+        port.replace_source_output(lengths.output(0))
+    graph.validate_nodes_and_infer_types()
+    return graph
 
 
 def _compiled(graph: Any, products: str) -> Any:
@@ -228,7 +258,11 @@ def _products(compiled: Any) -> list[str]:
 
 def _tally(graph: Any, bits: int | None = None) -> Tally:
     """Weights of so many bits, or of few, and the bytes of all constants."""
-    constants = [n for n in graph.get_ops() if n.get_type_name() == "Constant"]
+    constants = [
+        node
+        for node in graph.get_ops()
+        if node.get_type_name() == "Constant" and not _only_measured(node)
+    ]
     sizes = [
         prod(constant.get_output_shape(0))
         for constant in constants
@@ -241,18 +275,26 @@ def _bits(constant: Any) -> int | None:
     return BITS.get(constant.get_element_type().get_type_name())
 
 
+def _users(node: Any) -> list[tuple[Any, int]]:
+    """Who takes the first output of a node, and where."""
+    inputs = node.output(0).get_target_inputs()
+    return [(user.get_node(), user.get_index()) for user in inputs]
+
+
+def _only_measured(constant: Any) -> bool:
+    """Whether a quantiser left it only where its shape is taken."""
+    return all(user.get_type_name() == "ShapeOf" for user, _ in _users(constant))
+
+
 def _is_weight(constant: Any) -> bool:
-    """A matrix or more that is converted to a float and scaled; no zero point."""
+    """A matrix or more that becomes floats again; no zero point, no first state."""
     if len(constant.get_output_shape(0)) < 2:
         return False
-    converts = [user.get_node() for user in constant.output(0).get_target_inputs()]
-    users = [
-        user
-        for node in converts
-        if node.get_type_name() == "Convert"
-        for user in node.output(0).get_target_inputs()
-    ]
-    return bool(users) and not any(
-        user.get_node().get_type_name() == "Subtract" and user.get_index() == 1
-        for user in users
-    )
+    found, waiting = set(), [constant]
+    while waiting:
+        for user, port in _users(waiting.pop()):
+            found.add((user.get_type_name(), port))
+            if user.get_type_name() in UNPACKING:
+                waiting.append(user)
+    is_other = ("Subtract", 1) in found or not found.isdisjoint(STATES)
+    return ("Convert", 0) in found and not is_other

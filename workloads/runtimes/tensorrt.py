@@ -24,13 +24,14 @@ def convert(model: Any, precision: str, context: Context) -> Converted | Skip:
     try:
         with quiet():
             import torch_tensorrt
+            from torch_tensorrt.logging import errors
     except (ImportError, OSError) as error:
         return Skip(f"torch_tensorrt cannot be imported: {error}")
     found = PRECISIONS[precision].convert(model, context)
     if isinstance(found, Skip):
         return found
     before = weight_bytes(found.model)
-    with quiet(), torch_tensorrt.logging.errors():
+    with quiet(), errors():
         built = torch_tensorrt.compile(
             found.model,
             ir="dynamo",
