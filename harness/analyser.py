@@ -29,6 +29,8 @@ EPOCHS = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, NS_PER_S))
 LEAST_EPOCH_S = 1e8
 MOST_NS = 9e18
 ZONE = r"[Tt ]\d\d.*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"
+COMMA = r"[+-]?[\d.]*\d,\d[\d.,]*"
+THOUSANDS = r"[+-]?\d+(?:[.,]\d+){2,}"
 FIRST_LINE = 2
 SOURCE = "analyser.csv"
 CURE = "write times as 2026-11-24T10:00:00.0+01:00, or as epoch seconds"
@@ -68,12 +70,14 @@ def read_analyser(
     Raises:
         UsageError: The file cannot be read or understood; the message says where.
     """
-    table = _table(path)
+    table, separator = _table(path)
     names = [str(name) for name in table.columns]
     time_name = _column(path, names, time_column, TIMES, "--time-column")
     power_name = _column(path, names, power_column, POWERS, "--power-column")
-    watts = _numbers(table[power_name])
-    utc_ns, known = _instants(path, table[time_name])
+    decimal = "." if separator == "," else ","
+    _refuse_thousands(path, table[power_name], separator)
+    watts = _numbers(table[power_name], decimal)
+    utc_ns, known = _instants(path, table[time_name], decimal)
     kept = np.flatnonzero(np.isfinite(watts) & known)
     kept = kept[np.diff(utc_ns[kept], prepend=-1) != 0]
     falls = np.flatnonzero(np.diff(utc_ns[kept]) < 0)
@@ -91,8 +95,8 @@ def read_analyser(
     return Analysed(path, utc_ns[kept], watts[kept], time_name, power_name, dropped)
 
 
-def _table(path: Path) -> "pd.DataFrame":
-    """The cells as text, a row a line."""
+def _table(path: Path) -> tuple["pd.DataFrame", str]:
+    """The cells as text, a row a line, and what stands between columns."""
     import pandas as pd
 
     try:
@@ -106,11 +110,11 @@ def _table(path: Path) -> "pd.DataFrame":
         text = raw.decode("latin-1")
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error}") from error
-    head = text.partition("\n")[0]
+    separator = max(",;\t", key=text.partition("\n")[0].count)
     try:
-        return pd.read_csv(
+        table = pd.read_csv(
             io.StringIO(text.replace("\r\n", "\n")),
-            sep=max(",;\t", key=head.count),
+            sep=separator,
             dtype=str,
             skipinitialspace=True,
             skip_blank_lines=False,
@@ -118,13 +122,32 @@ def _table(path: Path) -> "pd.DataFrame":
         )
     except ValueError as error:
         raise UsageError(f"{path}: cannot be read: {error}") from error
+    return table, separator
 
 
-def _numbers(column: "pd.Series[Any]") -> Values:
-    """Numbers of cells, with a point or a comma; NaN where there is none."""
+def _refuse_thousands(path: Path, column: "pd.Series[Any]", separator: str) -> None:
+    """A comma between columns is none in a number, and no number has two of them.
+
+    Raises:
+        UsageError: Thousands are set apart, so that 1,234 may be either.
+    """
+    pattern = COMMA if separator == "," else THOUSANDS
+    text = column.str.strip()
+    odd = np.flatnonzero(text.str.fullmatch(pattern).fillna(value=False))
+    if len(odd):
+        at = int(odd[0])
+        raise UsageError(
+            f"{path}:{at + FIRST_LINE}: {text.iloc[at]!r} may be thousands or a "
+            "fraction",
+            hint="export the numbers as 1234.5, without marks between thousands",
+        )
+
+
+def _numbers(column: "pd.Series[Any]", decimal: str) -> Values:
+    """Numbers of cells, with a point or a decimal comma; NaN where there is none."""
     import pandas as pd
 
-    text = column.str.strip().str.replace(",", ".", regex=False)
+    text = column.str.strip().str.replace(decimal, ".", regex=False)
     return pd.to_numeric(text, errors="coerce").to_numpy(np.float64)
 
 
@@ -149,11 +172,13 @@ def _column(
     )
 
 
-def _instants(path: Path, column: "pd.Series[Any]") -> tuple[Times, Known]:
+def _instants(
+    path: Path, column: "pd.Series[Any]", decimal: str
+) -> tuple[Times, Known]:
     """UTC in nanoseconds, and which lines have it."""
     import pandas as pd
 
-    numbers = _numbers(column)
+    numbers = _numbers(column, decimal)
     known = np.isfinite(numbers)
     if known.any() and 2 * known.sum() >= column.notna().sum():
         return _epochs(path, numbers, known), known
@@ -204,8 +229,9 @@ def to_monotonic(utc_ns: Times, clocks: Sequence[tuple[int, int]]) -> Times:
     Raises:
         UsageError: The trace keeps no clocks, or UTC was set while the trial ran.
     """
-    if len(clocks) < 2 or clocks[0][0] >= clocks[-1][0]:
-        raise UsageError("the trace does not keep what time it was")
+    unknown = UsageError("the trace does not keep what time it was")
+    if len(clocks) < 2:
+        raise unknown
     (utc_a, mono_a), (utc_b, mono_b) = clocks[0], clocks[-1]
     apart_ns = abs((utc_b - utc_a) - (mono_b - mono_a))
     if apart_ns > max(STEP_NS, SLEW * (utc_b - utc_a)):
@@ -214,6 +240,8 @@ def to_monotonic(utc_ns: Times, clocks: Sequence[tuple[int, int]]) -> Times:
             f"{apart_ns / NS_PER_S:.2g} s",
             hint="nobody can tell when; run it again under NTP or PTP",
         )
+    if utc_b <= utc_a or mono_b <= mono_a:
+        raise unknown
     rate = (mono_b - mono_a) / (utc_b - utc_a)
     return mono_a + np.round((utc_ns - utc_a) * rate).astype(np.int64)
 

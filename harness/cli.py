@@ -11,7 +11,7 @@ import typer
 
 from harness import registry
 from harness.commands import streams
-from harness.errors import BenchError, OutputError
+from harness.errors import BenchError, OutputError, UsageError
 
 app = typer.Typer(
     name="bench",
@@ -206,6 +206,10 @@ def recompute(  # noqa: PLR0913, PLR0917 (one parameter an option)
     """Derive every number of a run again from its raw traces."""
     make = registry.load("harness.commands.recompute:AnalyserOptions")
     columns = (time_column, power_column)
+    if analyser is None and (align or offset or any(columns)):
+        raise UsageError(
+            "there is no analyser's file to lay beside the run", hint="--analyser CSV"
+        )
     beside = make(analyser, *columns, offset, align) if analyser else None
     _call("recompute:recompute", folder, beside, write=write, as_json=as_json)
 

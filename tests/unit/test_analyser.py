@@ -140,6 +140,9 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         ("t,P\n,1\n,2\n", "csv:2: no time in column 't'"),
         ("t,P\n", "no time in column 't'"),
         (f"t,P\n{ISO[0]},-\n{ISO[1]},-\n", "fewer than two readings in column 'P'"),
+        (f't,P\n{NOON_S},"999"\n{NOON_S + 1},"1,234"\n', "csv:3: '1,234' may be"),
+        (f't,P\n{NOON_S},"1,234.5"\n{NOON_S + 1},2\n', "csv:2: '1,234.5' may be"),
+        (f"t;P\n{NOON_S};999,5\n{NOON_S + 1};1.234,5\n", "csv:3: '1.234,5' may be"),
         ("", "cannot be read"),
     ],
 )
@@ -178,6 +181,25 @@ def test_a_clock_that_was_stepped_while_the_trial_ran_places_nothing() -> None:
         to_monotonic(np.array([noon_ns]), stepped)
 
     assert "NTP" in told.value.hint
+
+
+def test_a_clock_set_back_by_more_than_the_trial_took_is_said_to_be_set() -> None:
+    noon_ns, ten_s = NOON_S * 10**9, 10**10
+
+    with pytest.raises(UsageError, match=r"time was set .*, by 3.6e\+03 s"):
+        to_monotonic(
+            np.array([noon_ns]), [(noon_ns, 0), (noon_ns - 359 * ten_s, ten_s)]
+        )
+
+
+@pytest.mark.parametrize("option", ["--align", "--offset=1", "--power-column=P"])
+def test_how_to_read_a_file_that_is_not_named_is_a_usage_error(
+    tmp_path: Path, option: str
+) -> None:
+    code, _, told = bench("recompute", tmp_path, option)
+
+    assert code == 2
+    assert "--analyser CSV" in told
 
 
 def test_a_clock_that_was_slewed_for_an_hour_is_no_step() -> None:
