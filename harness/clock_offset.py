@@ -15,6 +15,8 @@ from harness.series import EMPTY, Series, Times, Trace, Values, samples_of
 from harness.units import NS_PER_S
 
 GRID_NS = NS_PER_S // 10
+COUNTED_NS = NS_PER_S // 2
+"""Ticks nearer to each other, as at an edge, tell of their timing, not of power."""
 MOST_S = 600
 """Longest shift to try, either way: several trials, since one may pass for the next."""
 MOST_CELLS = MOST_S * NS_PER_S // GRID_NS
@@ -69,6 +71,8 @@ def _power(channel: Channel, trace: Trace) -> Series:
     series = samples_of(trace, channel.name)
     if channel.kind == "counter":
         ticks = series.where(np.diff(series.values, prepend=np.nan) != 0)
+        at = _apart(ticks.times_ns, COUNTED_NS)
+        ticks = Series(ticks.times_ns[at], ticks.values[at])
         passed_ns = np.diff(ticks.times_ns)
         middle_ns: Times = ticks.times_ns[:-1] + passed_ns // 2
         watts: Values = np.diff(ticks.values) * NS_PER_S / passed_ns
@@ -78,6 +82,15 @@ def _power(channel: Channel, trace: Trace) -> Series:
         series = Series(series.times_ns - age_ns, series.values)
     most_w = channel.ceiling_w or DEFAULT_CEILING_W
     return series.where((series.values >= 0) & (series.values <= most_w))
+
+
+def _apart(times_ns: Times, least_ns: int) -> list[int]:
+    """Which instants to keep, so that they lie so far apart, at least."""
+    kept, at = [], 0
+    while at < len(times_ns):
+        kept.append(at)
+        at = int(np.searchsorted(times_ns, times_ns[at] + least_ns))
+    return kept
 
 
 def best_offset_s(pairs: Sequence[tuple[Series, Series]]) -> tuple[float, float]:
@@ -139,6 +152,8 @@ def _sums(own: Series, other: Series, own_w: float, other_w: float) -> Values:
         Cells, sums of x, of x squared, of y, of y squared and of x y: [6, shifts]; x
         and y are less what they are about, so that the squares keep their digits.
     """
+    from scipy.signal import correlate  # by Fourier transform where that is quicker
+
     cells = np.arange(-MOST_CELLS, len(own) + MOST_CELLS)
     at_ns = own.times_ns[0] + cells * GRID_NS
     watts = np.interp(at_ns, other.times_ns, other.values, np.nan, np.nan)
@@ -147,4 +162,4 @@ def _sums(own: Series, other: Series, own_w: float, other_w: float) -> Values:
     x, ones = own.values - own_w, np.ones(len(own))
     products = [(known, ones), (known, x), (known, x * x)]
     products += [(y, ones), (y * y, ones), (y, x)]
-    return np.array([np.correlate(a, b, "valid")[::-1] for a, b in products])
+    return np.array([correlate(a, b, "valid")[::-1] for a, b in products])

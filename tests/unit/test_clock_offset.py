@@ -1,5 +1,7 @@
 """The offset of a clock, found where two recordings of a power go together."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -174,3 +176,29 @@ def test_a_counter_tells_its_power_between_ticks_but_not_over_a_wrap() -> None:
     assert found.times_ns[[0, -1]].tolist() == [5 * TENTH_NS, 35 * TENTH_NS]
     assert found.values[[0, 10, -1]].tolist() == pytest.approx([10.0, 20.0, 20.0])
     assert found.values.min() >= 0
+
+
+def test_two_ticks_at_an_edge_are_no_burst_of_power() -> None:
+    ticks_s = np.sort(np.append(np.arange(0.0, 30.0, 0.1), 10.001))
+    read_s = np.where(np.abs(ticks_s - 10.0) < 1e-6, 10.0009, ticks_s)  # read late
+    counted = Series(np.round(read_s * 1e9).astype(np.int64), 100.0 * ticks_s)
+
+    found = power([channel("a")], {"a": counted})
+
+    assert found.values.max() < 110.0
+    assert found.values.min() > 90.0
+
+
+def test_hours_of_a_run_are_aligned_in_seconds() -> None:
+    hours_ns = np.arange(0, 4 * 36_000) * TENTH_NS
+    chance = np.random.default_rng(RNG_SEED)
+    levels_w = np.repeat(chance.uniform(50, 300, len(hours_ns) // 100), 100)
+    own = Series(hours_ns, levels_w)
+    late = Series(hours_ns - 42 * 10**9, 1.1 * levels_w + 60)
+    began_s = time.monotonic()
+
+    offset_s, correlation = best_offset_s([(own, late)])
+
+    assert offset_s == pytest.approx(42.0, abs=0.05)
+    assert correlation > 0.999
+    assert time.monotonic() - began_s < 3.0
