@@ -1,7 +1,8 @@
 """The seams: what a meter, a workload, a device and a place to run must offer."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -79,12 +80,24 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class Option:
-    """A knob of a workload that a suite may set."""
+    """A knob of a workload that a suite may set.
+
+    Attributes:
+        default: Its kind (words, text, whole number, number) is what a suite may give.
+        instead: Other defaults where an option is set so, such as
+            `{"size=large": 1e-4}`; the first pattern that matches counts.
+    """
 
     default: OptionValue
     about: str
     choices: tuple[OptionValue, ...] = ()
     minimum: float | None = None
+    maximum: float | None = None
+    instead: Mapping[str, OptionValue] = field(default_factory=dict)
+
+
+Refusal = Callable[[Configuration], "str | None"]
+"""Why something cannot run a configuration, with the cure; None where it can."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +108,7 @@ class Card:
         load: `module:Class` that satisfies Workload.
         preload: Modules that every trial of it imports.
         floor: Held-out accuracy that its trained tiny fp32 model must reach.
+        refuse: Options that do not go together.
     """
 
     name: str
@@ -106,6 +120,20 @@ class Card:
     phases: tuple[str, ...] = ("train", "infer")
     options: Mapping[str, Option] | None = None
     preload: tuple[str, ...] = ("torch",)
+    refuse: Refusal = lambda _: None
+
+    def values(self, given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+        """Every option: what is given, and the defaults that go with it."""
+        options = self.options or {}
+        plain = {name: option.default for name, option in options.items()}
+        found = plain | dict(given)
+        words = [f"{name}={value}" for name, value in found.items()]
+        for name in options.keys() - given.keys():
+            for pattern, value in options[name].instead.items():
+                if any(fnmatchcase(word, pattern) for word in words):
+                    found[name] = value
+                    break
+        return found
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """From a suite's axes to configurations, and to reasons for those that cannot run."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain, product
@@ -14,6 +15,7 @@ from harness.suite_keys import AXES
 
 UNSUPPORTED = "workloads.runtimes:unsupported"
 MAX_POINTS = 100_000
+BRIEF = 40
 
 
 class Skipped(Noun):
@@ -95,20 +97,28 @@ def _cross(block: Block, cards: Mapping[str, Card]) -> Iterator[Configuration]:
             yield Configuration(
                 **point,
                 track=block.track,
-                options=_defaults(card) | options,
+                options=card.values(options),
                 suffix=_suffix(card, options, block.track),
             )
 
 
-def _defaults(card: Card) -> dict[str, OptionValue]:
-    return {name: option.default for name, option in (card.options or {}).items()}
-
-
 def _suffix(card: Card, options: Mapping[str, OptionValue], track: str) -> str:
     """What sets a configuration apart from the plain one of its workload."""
-    defaults = _defaults(card)
-    parts = [f"/{n}={v}" for n, v in options.items() if v != defaults[n]]
+    parts = []
+    for name, value in options.items():
+        others = {n: v for n, v in options.items() if n != name}
+        if value != card.values(others)[name]:
+            parts.append(f"/{name}={_brief(value)}")
     return "".join(parts) + ("/open" if track == "open" else "")
+
+
+def _brief(value: OptionValue) -> str:
+    """A value as a key shows it: of a path its last part, and a mark of the whole."""
+    text = str(value)
+    if "/" not in text and len(text) <= BRIEF:
+        return text
+    mark = hashlib.sha256(text.encode()).hexdigest()[:6]
+    return f"{text.rstrip('/').rpartition('/')[2][-BRIEF:]}~{mark}"
 
 
 def _excluded(suite: Suite, configuration: Configuration) -> bool:
@@ -138,4 +148,4 @@ def _reason(
         return f"{card.name} has no phase {configuration.phase}"
     unsupported = registry.load(UNSUPPORTED)
     reason: str | None = unsupported(configuration)
-    return device_fault(configuration.device) or reason
+    return card.refuse(configuration) or device_fault(configuration.device) or reason

@@ -1,6 +1,7 @@
 """The plan of a run: every trial, its order and its seed, fixed before the first."""
 
 import random
+import re
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -10,6 +11,8 @@ from harness.jobs import Protocol
 from harness.matrix import Skipped, expand
 from harness.records import SCHEMA, Configuration, Noun, Phase
 from harness.suite import QualityFloor, Site, Suite
+
+LONGEST_NAME = 120
 
 
 class PlannedTrial(Noun):
@@ -91,15 +94,20 @@ def make_plan(suite: Suite, only: str | None = None) -> Plan:
 def _planned(
     suite: Suite, configuration: Configuration, number: int, position: int
 ) -> PlannedTrial:
-    name = configuration.key.replace("/", "-").replace("=", "")
     is_training = configuration.phase == Phase.TRAIN
     return PlannedTrial(
-        trial=f"r{number}-{position:03d}-{name}",
+        trial=_file_name(f"r{number}-{position:03d}-{configuration.key}"),
         round=number,
         key=configuration.key,
         configuration=configuration,
         seed=suite.seed + number if is_training else suite.seed,
     )
+
+
+def _file_name(name: str) -> str:
+    """A name without anything that a path could mean by it, and not too long."""
+    plain = re.sub(r"[^A-Za-z0-9._,-]+", "-", name.replace("=", ""))
+    return re.sub(r"\.{2,}", ".", plain)[:LONGEST_NAME].rstrip("-.")
 
 
 def shortest_s(plan: Plan) -> float:

@@ -30,7 +30,7 @@ from harness.store import RunFolder
 from harness.traces import read_recording
 
 NEEDED_WEIGHTS = "workloads.weights:needed_weights"
-CACHE = "workloads.datasets:cache_dir"
+CACHE = "workloads.sources:cache_dir"
 
 
 @dataclass

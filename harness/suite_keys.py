@@ -20,6 +20,7 @@ DEFAULT_AXES: Mapping[str, tuple[Any, ...]] = {"runtime": (PLAIN_RUNTIME,)}
 DURATION = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|min|h)\s*$"}
 SHARE = r"^\s*(\d{1,3}(?:\.\d+)?)\s*%\s+of\s+reference\s*$"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+LONGEST_TEXT = 4096
 UNITLESS = "an accuracy to reach in the open track is quality.absolute"
 
 
@@ -150,11 +151,27 @@ def _option(option: Option) -> Key:
     """What an option of a workload takes, by the kind of its default."""
     if option.choices:
         return _words([str(choice) for choice in option.choices], at_least=1)
+    if isinstance(option.default, str):
+        return Key(_text, {"type": "string", "maxLength": LONGEST_TEXT}, at_least=1)
     low = 0 if option.minimum is None else option.minimum
     if isinstance(option.default, int):
-        schema = {"type": "integer", "minimum": low}
-        return Key(whole(int(low)), schema, at_least=1)
-    return Key(number(low, 1e9), {"type": "number", "minimum": low}, at_least=1)
+        high = 2**31 if option.maximum is None else int(option.maximum)
+        schema = {"type": "integer", "minimum": low, "maximum": high}
+        return Key(whole(int(low), high), schema, at_least=1)
+    limit = 1e9 if option.maximum is None else option.maximum
+    schema = {"type": "number", "minimum": low, "maximum": limit}
+    return Key(number(low, limit), schema, at_least=1)
+
+
+def _text(value: Any) -> str:
+    """A plain string, such as a path or a name."""
+    if not isinstance(value, str):
+        raise ValueError(f"{shown(value)} is not a text; put it in quotes")
+    if len(value) > LONGEST_TEXT:
+        raise ValueError(f"{shown(value)} is longer than {LONGEST_TEXT} characters")
+    if not value.isprintable():
+        raise ValueError(f"{shown(value)} holds characters that cannot be printed")
+    return value
 
 
 def _patterns_table() -> dict[str, Key]:

@@ -27,7 +27,7 @@ from harness.lines import LineReader
 from harness.metering import MeterClient
 from harness.trial import Bench, run_trial
 
-CACHE = "workloads.datasets:cache_dir"
+CACHE = "workloads.sources:cache_dir"
 SAVE_ARRAYS = "numpy:savez_compressed"
 
 

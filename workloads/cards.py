@@ -6,6 +6,17 @@ from harness.contracts import Card, Option
 from harness.records import Configuration, OptionValue
 
 SIZES = ("tiny", "small", "base", "large")
+CNN_MODELS = (
+    "tiny",
+    "small",
+    "resnet-18",
+    "resnet-50",
+    "resnet-101",
+    "mobilenet-v2",
+    "efficientnet-lite0",
+)
+WITH_IMAGENET = "efficientnet-lite0"
+"""The model whose ImageNet weights ship in a package."""
 
 
 def _size(about: str) -> Option:
@@ -16,15 +27,50 @@ def _epochs(default: int) -> Option:
     return Option(default, "passes over the training data; fixed work", minimum=1)
 
 
-def _learning_rate(default: float) -> Option:
-    return Option(
-        default, "peak of AdamW's warm-up and linear decay; tuned for tiny", minimum=0.0
-    )
+def _learning_rate(
+    default: float, about: str, instead: Mapping[str, OptionValue]
+) -> Option:
+    about = f"peak of AdamW's warm-up and linear decay; tuned for tiny{about}"
+    return Option(default, about, minimum=0.0, instead=instead)
 
 
 SEQUENCE_LENGTH = Option(
-    default=32, about="tokens of each text, cut or padded", minimum=4
+    default=32, about="tokens of each text, cut or padded", minimum=4, maximum=8192
 )
+OWN_TEXTS: Mapping[str, Option] = {
+    "data": Option(
+        "", "your texts instead: a CSV, TSV or Parquet file, or a folder of such"
+    ),
+    "text_column": Option("", "its column of texts; found by its name when not given"),
+    "label_column": Option("", "its column of classes; found likewise"),
+}
+
+
+def _bert_refuse(configuration: Configuration) -> str | None:
+    options = configuration.options
+    if options.get("checkpoint") and options.get("size", "tiny") != "tiny":
+        return (
+            f"a checkpoint has a size of its own, so size={options['size']} would be "
+            "ignored: leave one of them out"
+        )
+    return _columns_refuse(configuration)
+
+
+def _columns_refuse(configuration: Configuration) -> str | None:
+    options = configuration.options
+    for name in ("text_column", "label_column"):
+        if options.get(name) and not options.get("data"):
+            return f"{name} is a column of your own `data`, which is not given"
+    return None
+
+
+def _cnn_refuse(configuration: Configuration) -> str | None:
+    options = configuration.options
+    model = options.get("model", "tiny")
+    if options.get("pretrained", "no") != "no" and model != WITH_IMAGENET:
+        return f"no package ships ImageNet weights of {model}; {WITH_IMAGENET} has some"
+    return None
+
 
 CARDS: Mapping[str, Card] = {
     "bert": Card(
@@ -36,47 +82,86 @@ CARDS: Mapping[str, Card] = {
         floor=0.65,
         options={
             "size": _size("2x128, 4x512, 12x768 (BERT-base), 24x1024 (BERT-large)"),
+            "checkpoint": Option(
+                "",
+                "start from pretrained weights, with their own tokenizer: `minilm-l6` "
+                "or `hf:` and a name on the hub or a folder",
+            ),
+            **OWN_TEXTS,
             "epochs": _epochs(1),
             "sequence_length": SEQUENCE_LENGTH,
-            "learning_rate": _learning_rate(1e-3),
+            "learning_rate": _learning_rate(
+                1e-3,
+                "; 1e-4 for base, large and a checkpoint (try 5e-5 to 3e-4)",
+                {"checkpoint=?*": 1e-4, "size=base": 1e-4, "size=large": 1e-4},
+            ),
         },
         preload=(
             "torch",
             "workloads.conversion",  # keeps torchao quiet, so before transformers
             "transformers.models.bert.modeling_bert",
         ),
+        refuse=_bert_refuse,
     ),
     "cnn": Card(
         name="cnn",
-        about="residual convolutional network, digit of a 28x28 image",
+        about="convolutional network, digit of a 28x28 image",
         load="workloads.cnn:cnn",
         dataset="mnist-5k",
         metric="accuracy",
         floor=0.9,
         options={
-            "size": _size("7 layers w16, 13 layers w32, ResNet-50, ResNet-101"),
+            "model": Option(
+                "tiny", "residual, 7 layers w16 or 13 w32, or a known one", CNN_MODELS
+            ),
+            "image_size": Option(
+                28,
+                "side in pixels; images are resized, and from 64 on the models have "
+                "their ImageNet stem",
+                minimum=28,
+                maximum=1024,
+            ),
+            "pretrained": Option(
+                "no",
+                f"ImageNet weights to start from ({WITH_IMAGENET})",
+                ("no", "imagenet"),
+            ),
+            "data": Option("", "your images instead: a folder with one folder a class"),
             "epochs": _epochs(1),
-            "learning_rate": _learning_rate(5e-3),
+            "learning_rate": _learning_rate(
+                5e-3,
+                "; 1e-3 for the others",
+                {"model=*net*": 1e-3},
+            ),
         },
+        refuse=_cnn_refuse,
     ),
     "rnn": Card(
         name="rnn",
-        about="bidirectional LSTM with max-pooling, department of a clothing review",
+        about="bidirectional LSTM or GRU, max-pooled, department of a clothing review",
         load="workloads.rnn:rnn",
         dataset="reviews",
         metric="accuracy",
         floor=0.75,
         options={
             "size": _size("1x128, 1x256, 2x512, 2x1024 per direction"),
+            "cell": Option("lstm", "recurrent unit", ("lstm", "gru")),
+            "layers": Option(
+                0,
+                "recurrent layers instead of the size's own; 0: those",
+                minimum=0,
+                maximum=16,
+            ),
+            **OWN_TEXTS,
             "epochs": _epochs(1),
             "sequence_length": SEQUENCE_LENGTH,
-            "learning_rate": _learning_rate(4e-3),
+            "learning_rate": _learning_rate(4e-3, "", {}),
         },
+        refuse=_columns_refuse,
     ),
 }
 
 
 def options_of(card: Card, configuration: Configuration) -> dict[str, OptionValue]:
     """The card's defaults with what the configuration sets instead."""
-    defaults = {name: o.default for name, o in (card.options or {}).items()}
-    return defaults | configuration.options
+    return card.values(configuration.options)

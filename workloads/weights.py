@@ -12,24 +12,36 @@ from pathlib import Path
 from typing import Any
 
 from harness.contracts import Card
-from harness.records import Configuration
-from workloads.cards import options_of
-from workloads.datasets import SOURCES
+from harness.records import Configuration, OptionValue
+from workloads import checkpoints
+from workloads.cards import WITH_IMAGENET, options_of
+from workloads.own_data import content_sha256, own_path
 from workloads.precisions import PRECISIONS
+from workloads.sources import SOURCES
 
 REFERENCE = "fp32"
 
 
 TRAINING_ONLY = frozenset({"target", "checkpointing"})
 """Options of `train` that leave the reference weights as they are."""
+PLACES = frozenset({"data", "checkpoint"})
+"""Options that name files, of which the content counts and not the name."""
 SHAPERS = (
     "workloads.classification",
     "workloads.training",
     "workloads.precisions.students",
     "workloads.precisions.pruning",
     "workloads.datasets",
+    "workloads.own_data",
 )
 """Modules whose text shapes what is learnt."""
+TEXTS = ("workloads.texts", "workloads.own_texts")
+FAMILY_SHAPERS = {
+    "workloads.bert": (*TEXTS, "workloads.checkpoints"),
+    "workloads.rnn": TEXTS,
+    "workloads.cnn": ("workloads.cnn_models", "workloads.own_images"),
+}
+"""Those of one family."""
 
 
 def needed_weights(
@@ -53,13 +65,13 @@ def weights_path(
     variant names others that come of them, such as those of `distilled`. Imports no
     torch.
     """
-    source = SOURCES.get(card.dataset)
     options = options_of(card, configuration)
+    aside = TRAINING_ONLY | PLACES
     facts = {
         "workload": card.name,
-        "options": {n: v for n, v in options.items() if n not in TRAINING_ONLY},
+        "options": {n: v for n, v in options.items() if n not in aside},
         "variant": variant,
-        "dataset": source.sha256 if source else card.dataset,
+        **_content(card, options),
         "source": source_sha256(card.load.partition(":")[0]),
         "torch": version("torch"),
     }
@@ -67,10 +79,23 @@ def weights_path(
     return cache / "weights" / f"{digest}.safetensors"
 
 
+def _content(card: Card, options: Mapping[str, OptionValue]) -> dict[str, str]:
+    """Digests of the data and of the weights that training starts from."""
+    source = SOURCES.get(card.dataset)
+    facts = {"dataset": source.sha256 if source else card.dataset}
+    if path := own_path(options):
+        facts["dataset"] = content_sha256(path)
+    if name := str(options.get("checkpoint", "")):
+        facts["checkpoint"] = checkpoints.find(name).sha256
+    if options.get("pretrained", "no") != "no":
+        facts["pretrained"] = SOURCES[WITH_IMAGENET].sha256
+    return facts
+
+
 def source_sha256(module: str) -> str:
     """Digest over the source text of the module, the training loop and the data."""
     digest = hashlib.sha256()
-    for name in (module, *SHAPERS):
+    for name in (module, *SHAPERS, *FAMILY_SHAPERS.get(module, ())):
         spec = find_spec(name)
         if spec is not None and spec.origin is not None:
             digest.update(Path(spec.origin).read_bytes())

@@ -36,7 +36,7 @@ def list_members(what: str, *, as_json: bool) -> int:
 
 
 def _workloads() -> dict[str, dict[str, Any]]:
-    sources = registry.load("workloads.datasets:SOURCES")
+    sources = registry.load("workloads.sources:SOURCES")
     rows = {}
     for name, card in registry.cards().items():
         source = sources.get(card.dataset)
@@ -106,7 +106,7 @@ def data_list(*, as_json: bool) -> int:
             "licence": source.licence,
             "sha256": source.sha256,
         }
-        for name, source in registry.load("workloads.datasets:SOURCES").items()
+        for name, source in registry.load("workloads.sources:SOURCES").items()
     }
     if as_json:
         print_json(rows)
@@ -117,14 +117,14 @@ def data_list(*, as_json: bool) -> int:
 
 def data_fetch(name: str | None) -> int:
     """Bring data into the cache by pinned hash."""
-    sources = registry.load("workloads.datasets:SOURCES")
+    sources = registry.load("workloads.sources:SOURCES")
     if name is not None and name not in sources:
         raise UsageError(
             f"unknown data set {name!r}{nearest(name, sources)}",
             hint=f"known: {', '.join(sources)}",
         )
-    cache = registry.load("workloads.datasets:cache_dir")()
-    fetch = registry.load("workloads.datasets:fetch")
+    cache = registry.load("workloads.sources:cache_dir")()
+    fetch = registry.load("workloads.sources:fetch")
     for each in [name] if name else list(sources):
         err().print(f"fetching {each}", highlight=False)
         out().print(str(fetch(each, cache)), soft_wrap=True, markup=False)

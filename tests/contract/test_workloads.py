@@ -6,7 +6,7 @@ import pytest
 from harness.contracts import Card
 from harness.registry import load
 from workloads.cards import CARDS
-from workloads.datasets import SOURCES
+from workloads.sources import SOURCES
 
 METHODS = ("prepare", "total_steps", "warm", "step", "evaluate", "facts", "doubts")
 
@@ -30,7 +30,7 @@ def test_a_card_loads_a_workload(card: Card) -> None:
 
 def test_planning_imports_no_torch() -> None:
     code = (
-        "import sys, workloads.cards, workloads.precision, workloads.weights, "
+        "import sys, workloads.cards, workloads.precisions, workloads.weights, "
         "workloads.datasets\n"
         "sys.exit(', '.join({'torch', 'transformers', 'pandas', 'pyarrow'}"
         " & set(sys.modules)) or None)"

