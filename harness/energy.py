@@ -21,6 +21,8 @@ from harness.records import Channel, EnergyReading, Provenance, Quantity, Span
 from harness.series import Series, Trace, samples_of
 from harness.units import NS_PER_S
 
+AROUND_S = 120.0
+"""What is looked at beside a window: a few updates of slow meters."""
 STRETCH_S = 2.0
 MOST_STRETCHES = 40
 """A recording is cut so to see whether a platform zone ever told too little."""
@@ -49,12 +51,18 @@ def account(
 def _readings(
     channels: Sequence[Channel], trace: Trace, span: Span
 ) -> list[EnergyReading]:
+    around_ns = round(AROUND_S * NS_PER_S)
+    edges_ns = span.start_ns - around_ns, span.end_ns + around_ns
+    near = {
+        channel.name: samples_of(trace, channel.name).cut(*edges_ns)
+        for channel in channels
+        if channel.quantity in (Quantity.ENERGY_J, Quantity.POWER_W)
+    }
     by_device: dict[tuple[str, str], list[Said]] = {}
-    for channel in channels:
-        if channel.quantity in (Quantity.ENERGY_J, Quantity.POWER_W):
-            identity = (channel.domain, channel.device)
-            by_device.setdefault(identity, []).append(_said(channel, trace, span))
-    return [_reading(said, trace, span) for said in by_device.values()]
+    for channel in (c for c in channels if c.name in near):
+        identity = (channel.domain, channel.device)
+        by_device.setdefault(identity, []).append(_said(channel, near, span))
+    return [_reading(said, near, span) for said in by_device.values()]
 
 
 def _stretches(zones: Sequence[Series]) -> list[Span]:

@@ -30,7 +30,12 @@ KEEP_S = 60.0
 """What is kept of the past when no window is open."""
 MOST_SAMPLES = 400_000
 """A bound on memory: 6.4 MB a channel, eleven hours at 10 Hz; older readings are then
-thinned to every second one, which costs a counter nothing."""
+thinned, but for those beside the start of an open window."""
+THINNED = 0.75
+"""So full is a column when it has been thinned: most readings of a long window lie
+equally far apart, and tell what a gap is."""
+BESIDE_S = 30.0
+"""What a start needs of the readings from `keep_from` on."""
 POLL_S = 0.001
 SLOWEST_TICK_S = SLOW_S
 QUICKEST_TICK_S = QUICK_S
@@ -69,9 +74,6 @@ class Column:
         """Add the newest reading."""
         self.times_ns.append(time_ns)
         self.values.append(value)
-        if len(self.times_ns) > MOST_SAMPLES:
-            del self.times_ns[1 : MOST_SAMPLES // 2 : 2]
-            del self.values[1 : MOST_SAMPLES // 2 : 2]
 
     def last(self) -> Reading:
         """The newest reading."""
@@ -85,6 +87,24 @@ class Column:
         if keep > 0:
             del self.times_ns[:keep]
             del self.values[:keep]
+
+    def thin(self, most: int, whole: Iterable[tuple[int, int]]) -> None:
+        """Spread what is kept evenly over time, if it is more than so many readings.
+
+        Args:
+            most: Readings.
+            whole: Intervals, in nanoseconds, of which every reading is kept.
+        """
+        if len(self.times_ns) <= most:
+            return
+        times_ns = np.asarray(self.times_ns)
+        kept = np.zeros(len(times_ns), np.bool_)
+        for first_ns, last_ns in whole:
+            kept |= (times_ns >= first_ns) & (times_ns <= last_ns)
+        grid_ns = np.linspace(times_ns[0], times_ns[-1], round(most * THINNED))
+        kept[np.searchsorted((times_ns[1:] + times_ns[:-1]) / 2, grid_ns)] = True
+        self.times_ns = array("q", times_ns[kept])
+        self.values = array("d", np.asarray(self.values)[kept])
 
     def series(self, since_ns: int) -> Series:
         """A copy of what is kept from an instant on."""
@@ -105,8 +125,10 @@ class Sampler:
         probes: Sequence[Probe],
         clock: Clock | None = None,
         period_s: float = 0.1,
+        most_samples: int = MOST_SAMPLES,
     ) -> None:
         self._probes = list(probes)
+        self._most_samples = most_samples
         self._clock = clock or SystemClock()
         self.period_s = period_s
         self._lock = threading.Lock()
@@ -218,8 +240,11 @@ class Sampler:
                 self._pending = (array("q"), array("q"), array("d"))
                 newest_ns = batch[0][-1] if batch[0] else 0
                 oldest_ns = newest_ns - round(KEEP_S * NS_PER_S)
+                beside_ns = round(BESIDE_S * NS_PER_S)
+                whole = [(start, start + beside_ns) for start in self._needed_from]
                 for column in self._columns.values() if newest_ns else ():
                     column.forget(min([oldest_ns, *self._needed_from]))
+                    column.thin(self._most_samples, [*whole, (oldest_ns, newest_ns)])
             if batch[0]:
                 times_ns, indexes = (np.asarray(part, np.int64) for part in batch[:2])
                 values = np.asarray(batch[2], np.float64)

@@ -218,6 +218,21 @@ def test_the_bound_holds_both_where_power_contradicts_a_counter() -> None:
     assert "100 W" in (reading.reason or "")
 
 
+def test_a_counter_with_a_sliver_missing_is_not_lost_to_power_with_large_holes() -> (
+    None
+):
+    described = [channel(period_s=0.1), channel("power", kind="gauge", tier="C")]
+    trace = {
+        "meter/energy_j": samples(*[(0.1 * i, 10.0 * i) for i in range(1, 995)]),
+        "power": samples(*[(0.1 * i, 100.0) for i in range(400, 900)]),
+    }
+
+    (reading,) = energy.account(described, trace, span(0, 100))
+
+    assert reading.method == "counter"
+    assert reading.energy_j == pytest.approx(10_000.0, rel=0.01)
+
+
 def test_one_power_reading_that_agrees_is_enough_for_a_counter() -> None:
     described = [
         channel(period_s=0.1),
