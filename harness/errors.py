@@ -7,6 +7,9 @@ BenchError
     OutputError         a result cannot be written where it should go
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class BenchError(Exception):
     """A failure a person can act on.
@@ -44,7 +47,18 @@ class NothingMeasured(BenchError):  # noqa: N818 (it is a finding, not a fault)
 
 
 class ProbeUnavailable(BenchError):  # noqa: N818 (an expected state of a machine)
-    """A meter cannot be read on this machine; the hint says how it could be."""
+    """A meter cannot be read on this machine; the hint says how it could be.
+
+    Attributes:
+        missing: Channels of what is there, all the same: a total without them is not
+            complete. None where there is no such hardware.
+    """
+
+    def __init__(
+        self, message: str, hint: str = "", missing: Sequence[Any] = ()
+    ) -> None:
+        super().__init__(message, hint)
+        self.missing = tuple(missing)
 
 
 class OutputError(BenchError):

@@ -25,6 +25,17 @@ from harness.units import NS_PER_S, seconds
 JITTER = 0.2
 """Readings are spread by this share of the period: a load of the same period would
 otherwise be read at the same phase each time."""
+FAULTS = (
+    OSError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+)
+"""What a probe may raise where a source answers as nobody thought it would."""
+FAULT_CURE = "the other meters are read on; tell us about this one"
 FLUSH_S = 1.0
 KEEP_S = 60.0
 """What is kept of the past when no window is open."""
@@ -158,6 +169,9 @@ class Sampler:
                 described = probe.open()
             except ProbeUnavailable as error:
                 self.unavailable.append((probe.name, error.message, error.hint))
+                found += error.missing
+            except FAULTS as error:
+                self._give_up(probe, error)
             else:
                 found += described
                 self._open.append((probe, frozenset(c.name for c in described)))
@@ -268,11 +282,23 @@ class Sampler:
             time_ns = self._clock.now_ns()
             wanted = self._due(time_ns) if names is None else names
             for probe, own in self._open:
-                asked = own.intersection(wanted)
-                for name, value in probe.read(asked).items() if asked else ():
+                if not (asked := own.intersection(wanted)):
+                    continue
+                try:
+                    values = probe.read(asked)
+                except FAULTS as error:
+                    self._give_up(probe, error)
+                    continue
+                for name, value in values.items():
                     if value is not None and np.isfinite(value):
                         self._keep(time_ns, name, value)
             return time_ns
+
+    def _give_up(self, probe: Probe, error: Exception) -> None:
+        """Say once why a probe failed; what it was asked for stays without a value."""
+        if probe.name not in {name for name, _, _ in self.unavailable}:
+            reason = f"it failed: {type(error).__name__}: {error}"
+            self.unavailable.append((probe.name, reason, FAULT_CURE))
 
     def _keep(self, time_ns: int, name: str, value: float) -> None:
         self._columns[name].append(time_ns, value)

@@ -51,25 +51,31 @@ class RaplProbe:
                 hint="virtual machines and most non-x86 machines have none: "
                 "use a wall meter or a GPU's counter",
             )
-        counters = {i: _Counter(zone / "energy_uj") for i, zone in zones.items()}
-        faults = {i: c.fault for i, c in counters.items() if c.joules() is None}
-        if len(faults) == len(zones):
+        named = {i: zone for i, zone in zones.items() if not _is_nameless(i)}
+        counters = {i: _Counter(zone / "energy_uj") for i, zone in named.items()}
+        faults = {i: f"zone {i} has no name" for i in zones if i not in named}
+        faults |= {i: c.fault for i, c in counters.items() if c.joules() is None}
+        silent = {
+            i: _channel(i, zones[i], f"{fault}; {CURE}") for i, fault in faults.items()
+        }
+        if len(silent) == len(zones):
             first = next(iter(faults.values()))
             _close(counters.values())
-            raise ProbeUnavailable(f"RAPL cannot be read: {first}", hint=CURE)
-        mirrors = self._mirrors(
-            {i: counter for i, counter in counters.items() if i not in faults}
-        )
+            raise ProbeUnavailable(
+                f"RAPL cannot be read: {first}",
+                hint=CURE,
+                missing=tuple(silent.values()),
+            )
+        mirrors = self._mirrors({i: c for i, c in counters.items() if i not in faults})
         _close([counters.pop(copy) for copy in mirrors])
-        channels = []
+        found = dict(silent)
         for identity, counter in counters.items():
-            note = faults.get(identity) and f"{faults[identity]}; {CURE}"
             copies = [copy for copy, kept in mirrors.items() if kept == identity]
-            note = note or (f"mirrored by {', '.join(copies)}" if copies else None)
+            note = f"mirrored by {', '.join(copies)}" if copies else None
             channel = _channel(identity, zones[identity], note)
+            channel = found.setdefault(identity, channel)
             self._counters[channel.name] = counter
-            channels.append(channel)
-        return channels
+        return [found[identity] for identity in zones if identity in found]
 
     def read(self, names: Collection[str] | None = None) -> Mapping[str, float | None]:
         """Energy of each zone in joules; None where the read failed."""
@@ -99,12 +105,11 @@ class RaplProbe:
         return dict(sorted(found.items()))
 
     def _identity(self, zone: Path) -> str:
-        name = _text(zone / "name")
         control, _, index = zone.name.partition(":")
         parent, nested, _ = index.rpartition(":")
         if not nested:
-            return name
-        return f"{_text(self._root / f'{control}:{parent}' / 'name')}/{name}"
+            return _name(zone)
+        return f"{_name(self._root / f'{control}:{parent}')}/{_name(zone)}"
 
     def _mirrors(self, counters: Mapping[str, "_Counter"]) -> dict[str, str]:
         """Zones that show another's register, with the zone that is kept.
@@ -212,6 +217,19 @@ def _channel(identity: str, zone: Path, note: str | None) -> Channel:
         ceiling_w=CEILING_W,
         note=note,
     )
+
+
+def _name(zone: Path) -> str:
+    """What a zone calls itself; the name of its folder where that cannot be read."""
+    try:
+        return _text(zone / "name") or zone.name
+    except (OSError, ValueError):
+        return zone.name
+
+
+def _is_nameless(identity: str) -> bool:
+    """Whether it is a folder's name: what such a zone meters is not known."""
+    return ":" in identity
 
 
 def _text(path: Path) -> str:

@@ -10,7 +10,7 @@ import ctypes
 import os
 import platform
 import struct
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import ProbeUnavailable
@@ -29,9 +29,11 @@ EVENTS = {
     "energy-cores": ("core", "{package}/core", "{package}"),
     "energy-gpu": ("uncore", "{package}/uncore", "{package}"),
     "energy-ram": ("dram", "{package}/dram", None),
-    "energy-psys": ("psys", "psys", None),
+    "energy-psys": ("psys", "{platform}", None),
 }
 """Domain, device and surrounding device of each event (arch/x86/events/rapl.c)."""
+TERM_BITS = {"event": 0, "umask": 8}
+"""Where the terms of an event lie in its number (arch/x86/events/rapl.c, "format")."""
 Opener = Callable[[int, int, int], int]
 """(type, config, cpu) to a file descriptor; raises OSError."""
 
@@ -84,23 +86,32 @@ class RaplPerfProbe:
         """
         try:
             kind = int(_text(self._pmu / "type"))
-            cpus = list(_cpu_list(_text(self._pmu / "cpumask")))
+            packages = self._packages(_cpu_list(_text(self._pmu / "cpumask")))
         except (OSError, ValueError) as error:
             raise ProbeUnavailable(
                 f"{self._pmu} has no energy events: {error}",
                 hint="virtual machines and most non-x86 machines have none",
             ) from error
         channels: list[Channel] = []
+        missing: list[Channel] = []
         refused = ""
-        for cpu in cpus:
-            try:
-                channels += self._open_package(kind, cpu)
-            except OSError as error:
-                refused = f"perf events of processor {cpu}: {error}"
+        for cpu, package in packages.items():
+            for event in self._events():
+                channel = _channel(event, package)
+                if channel.name in self._files:
+                    continue  # a platform has one zone, however many dies
+                try:
+                    self._files[channel.name] = self._opened(kind, cpu, event)
+                except (OSError, ValueError) as error:
+                    refused = f"perf event {event} of processor {cpu}: {error}"
+                    missing.append(_silent(channel, refused))
+                else:
+                    channels.append(channel)
         if refused or not channels:
             self.close()
             reason = refused or f"{self._pmu} names no energy event"
-            raise ProbeUnavailable(reason, hint=CURE)
+            packages = [c for c in missing if c.domain == "cpu"]
+            raise ProbeUnavailable(reason, hint=CURE, missing=packages)
         return channels
 
     def read(self, names: Collection[str] | None = None) -> Mapping[str, float | None]:
@@ -117,30 +128,65 @@ class RaplPerfProbe:
             os.close(file)
         self._files.clear()
 
-    def _open_package(self, kind: int, cpu: int) -> Iterator[Channel]:
-        topology = self._cpus / f"cpu{cpu}/topology/physical_package_id"
-        package = f"package-{_text(topology)}"
-        for event, (domain, device, around) in EVENTS.items():
-            path = self._pmu / "events" / event
-            identity = device.format(package=package)
-            name = f"rapl.perf/{identity}/energy_j"
-            if not path.exists() or name in self._files:
-                continue
-            config = int(_text(path).removeprefix("event="), 16)
-            scale_j = float(_text(path.with_name(f"{event}.scale")))
-            self._files[name] = self._opener(kind, config, cpu), scale_j
-            yield Channel(
-                name=name,
-                domain=domain,
-                device=identity,
-                quantity=Quantity.ENERGY_J,
-                kind="counter",
-                provenance=Provenance.MEASURED,
-                source="rapl.perf",
-                tier="B",
-                update_period_s=UPDATE_PERIOD_S,
-                inside=around and around.format(package=package),
-            )
+    def _packages(self, cpus: Iterable[int]) -> Mapping[int, str]:
+        """Powercap's name of what each processor stands for: a package, or a die.
+
+        Of a package with several dies the PMU names a processor on each.
+        """
+        numbers: dict[str, list[int]] = {}
+        for cpu in cpus:
+            path = self._cpus / f"cpu{cpu}/topology/physical_package_id"
+            numbers.setdefault(_text(path), []).append(cpu)
+        has_dies = any(len(dies) > 1 for dies in numbers.values())
+        return {
+            cpu: f"package-{package}" + f"-die-{die}" * has_dies
+            for package, dies in numbers.items()
+            for die, cpu in enumerate(dies)
+        }
+
+    def _events(self) -> list[str]:
+        return [event for event in EVENTS if (self._pmu / "events" / event).exists()]
+
+    def _opened(self, kind: int, cpu: int, event: str) -> tuple[int, float]:
+        """An event's descriptor, and the joules of a count."""
+        path = self._pmu / "events" / event
+        scale_j = float(_text(path.with_name(f"{event}.scale")))
+        return self._opener(kind, _config(_text(path)), cpu), scale_j
+
+
+def _channel(event: str, package: str) -> Channel:
+    domain, device, around = EVENTS[event]
+    number = package.split("-")[1]
+    platform_zone = "psys" if number == "0" else f"psys-{number}"
+    identity = device.format(package=package, platform=platform_zone)
+    return Channel(
+        name=f"rapl.perf/{identity}/energy_j",
+        domain=domain,
+        device=identity,
+        quantity=Quantity.ENERGY_J,
+        kind="counter",
+        provenance=Provenance.MEASURED,
+        source="rapl.perf",
+        tier="B",
+        update_period_s=UPDATE_PERIOD_S,
+        inside=around and around.format(package=package),
+    )
+
+
+def _silent(channel: Channel, fault: str) -> Channel:
+    return channel.model_copy(update={"note": f"{fault}; {CURE}"})
+
+
+def _config(text: str) -> int:
+    """The number of an event such as `event=0x02` or `event=0x02,umask=0x1`.
+
+    Raises:
+        ValueError: It has terms whose place in the number is not known.
+    """
+    terms = dict(term.split("=", 1) for term in text.split(","))
+    if unknown := terms.keys() - TERM_BITS.keys():
+        raise ValueError(f"unknown terms {', '.join(sorted(unknown))}")
+    return sum(int(value, 16) << TERM_BITS[term] for term, value in terms.items())
 
 
 def _text(path: Path) -> str:

@@ -9,6 +9,7 @@ from harness import counters
 from harness.errors import ProbeUnavailable
 from harness.probes.rapl import RaplProbe
 from harness.records import EnergyTotal, Span
+from tests.fakes import FakeClock, ScriptedProbe, channel
 from tests.metering_bench import SimulatedMeter, StubClock
 from tests.powercap_tree import RANGE_J, PowercapTree
 
@@ -159,14 +160,57 @@ def unreadable(tree: PowercapTree, folder: str) -> None:
     (tree.root / folder / "energy_uj").mkdir()
 
 
-def test_counters_that_nobody_may_read_come_with_the_cure(tree: PowercapTree) -> None:
+def test_counters_that_nobody_may_read_are_missing_and_come_with_the_cure(
+    tree: PowercapTree,
+) -> None:
     tree.zone("intel-rapl:0", "package-0")
     unreadable(tree, "intel-rapl:0")
 
     with pytest.raises(ProbeUnavailable, match="cannot be read") as caught:
         probe_of(tree).open()
+    meter = meter_of(tree, {})
+    span = meter.window(1.0, idle_s=0.1)
+    (reading,) = meter.account(span)
+    total = meter.total(span)
 
     assert "chmod" in caught.value.hint
+    assert (reading.device, reading.energy_j) == ("package-0", None)
+    assert "chmod" in (reading.reason or "")
+    assert not total.complete
+    assert "package-0" in (total.reason or "")
+    assert [name for name, _, _ in meter.sampler.unavailable] == ["rapl"]
+
+
+def test_another_way_to_the_same_package_makes_up_for_it(tree: PowercapTree) -> None:
+    tree.zone("intel-rapl:0", "package-0")
+    unreadable(tree, "intel-rapl:0")
+    clock = FakeClock()
+    package = channel("perf", device="package-0", period_s=0.001)
+    perf = ScriptedProbe(package, lambda: clock.time_ns * 50e-9)
+    meter = SimulatedMeter(clock, [probe_of(tree), perf])
+
+    span = meter.window(1.0, idle_s=0.1)
+    total = meter.total(span)
+
+    assert total.complete
+    assert total.energy_j == pytest.approx(50.0 * span.duration_s, rel=1e-2)
+
+
+@pytest.mark.parametrize("name", [None, b"", b"\xff\xfe\n"])
+def test_a_zone_without_a_name_is_missing_and_takes_no_other_along(
+    tree: PowercapTree, name: bytes | None
+) -> None:
+    tree.zone("intel-rapl:0", "package-0", 5.0)
+    zone = tree.zone("intel-rapl:1", "package-1", 5.0)
+    (zone / "name").unlink()
+    if name is not None:
+        (zone / "name").write_bytes(name)
+
+    total, span = total_of(tree, {"intel-rapl:0": 75.0})
+
+    assert total.energy_j == pytest.approx(75.0 * span.duration_s, rel=1e-3)
+    assert not total.complete
+    assert "intel-rapl:1 has no name" in (total.reason or "")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")

@@ -116,3 +116,60 @@ def test_the_system_call_counts() -> None:
 def test_an_unknown_event_is_an_error_with_its_reason() -> None:
     with pytest.raises(OSError, match=r".+"):
         perf_event_open(0xFFFFFF, 0, 0)
+
+
+def test_every_die_of_a_package_counts(root: Path, tmp_path: Path) -> None:
+    file(root / "devices/system/cpu/cpu16/topology/physical_package_id", "0")
+    probe = RaplPerfProbe(root, Kernel(tmp_path).open)
+
+    devices = {channel.device for channel in probe.open() if channel.domain == "cpu"}
+    probe.close()
+
+    assert devices == {"package-0-die-0", "package-0-die-1"}
+
+
+def test_the_platform_zone_of_the_second_package_has_powercaps_name(
+    root: Path, tmp_path: Path
+) -> None:
+    events = root / "bus/event_source/devices/power/events"
+    file(events / "energy-psys", "event=0x05")
+    file(events / "energy-psys.scale", "2.3283064365386962890625e-10")
+    probe = RaplPerfProbe(root, Kernel(tmp_path).open)
+
+    devices = {channel.device for channel in probe.open() if channel.domain == "psys"}
+    probe.close()
+
+    assert devices == {"psys", "psys-1"}
+
+
+def test_an_event_with_a_mask_is_opened_by_its_whole_number(
+    root: Path, tmp_path: Path
+) -> None:
+    events = root / "bus/event_source/devices/power/events"
+    file(events / "energy-pkg", "event=0x02,umask=0x1")
+    kernel = Kernel(tmp_path)
+    probe = RaplPerfProbe(root, kernel.open)
+
+    probe.open()
+    probe.close()
+
+    assert {config for _, config, _ in kernel.opened} == {0x102, 0x03}
+
+
+@pytest.mark.parametrize("event", ["event=0x02,frontend=0x1", "event=two", "event"])
+def test_an_event_that_nobody_knows_is_a_reason_and_its_package_is_missing(
+    root: Path, tmp_path: Path, event: str
+) -> None:
+    file(root / "bus/event_source/devices/power/events/energy-pkg", event)
+
+    with pytest.raises(ProbeUnavailable, match="energy-pkg") as caught:
+        RaplPerfProbe(root, Kernel(tmp_path).open).open()
+
+    assert [c.device for c in caught.value.missing] == ["package-0", "package-1"]
+
+
+def test_a_processor_without_a_place_is_a_reason(root: Path, tmp_path: Path) -> None:
+    (root / "devices/system/cpu/cpu16/topology/physical_package_id").unlink()
+
+    with pytest.raises(ProbeUnavailable, match="physical_package_id"):
+        RaplPerfProbe(root, Kernel(tmp_path).open).open()

@@ -1,12 +1,13 @@
 """What the sampler keeps of very long windows, and what it survives."""
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from harness import energy
-from harness.records import Span
+from harness.records import Channel, Span
 from harness.sampler import Sampler
 from tests.fakes import FakeClock, ScriptedProbe, channel
 
@@ -58,3 +59,45 @@ def test_a_window_of_many_times_the_memory_loses_no_joules(fullness: float) -> N
     assert (counter.gaps, gauge.gaps) == (0, 0)
     assert (counter.coverage_ratio, gauge.coverage_ratio) == (1.0, 1.0)
     assert np.diff(trace["joules"].cut(start_ns - 10**9, start_ns).times_ns).max() < 2e8
+
+
+@pytest.mark.parametrize("fault", [OSError("gone"), ValueError("odd"), KeyError("x")])
+def test_a_probe_that_fails_takes_no_other_along(fault: Exception) -> None:
+    clock = FakeClock()
+
+    def fail() -> float:
+        raise fault
+
+    odd = ScriptedProbe(GAUGE, fail)
+    odd.name = "odd"
+    sound = ScriptedProbe(COUNTER, lambda: 7.0)
+    sampler = Sampler([odd, sound], clock)
+    sampler.open()
+
+    for _ in range(3):
+        sampler.edge()
+
+    assert len(sampler.trace()["watts"]) == 0
+    assert len(sampler.trace()["joules"]) > 0
+    ((name, reason, cure),) = sampler.unavailable
+    assert name == "odd"
+    assert type(fault).__name__ in reason
+    assert cure
+
+
+@pytest.mark.parametrize("fault", [OSError("gone"), UnicodeError("odd")])
+def test_a_probe_that_cannot_be_opened_takes_no_other_along(fault: Exception) -> None:
+    class Odd(ScriptedProbe):
+        name = "odd"
+
+        def open(self) -> Sequence[Channel]:
+            raise fault
+
+    sampler = Sampler(
+        [Odd(GAUGE, lambda: 1.0), ScriptedProbe(COUNTER, lambda: 7.0)], FakeClock()
+    )
+
+    sampler.open()
+
+    assert [channel.name for channel in sampler.channels] == ["joules"]
+    assert "odd" in {name for name, _, _ in sampler.unavailable}
