@@ -91,7 +91,8 @@ def _cross(block: Block, cards: Mapping[str, Card]) -> Iterator[Configuration]:
     for values in product(*(block.axes[name] for name in AXES)):
         point = dict(zip(AXES, values, strict=True))
         card = cards[point["workload"]]
-        given = block.options.get(card.name, {})
+        asked = block.options.get(card.name, {})
+        given = {n: asked[n] for n in card.options or {} if n in asked}
         for chosen in product(*given.values()):
             options = dict(zip(given, chosen, strict=True))
             yield Configuration(

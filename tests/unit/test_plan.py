@@ -1,3 +1,5 @@
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -132,6 +134,66 @@ def test_a_trial_is_a_file_name(tmp_path: Path) -> None:
     made = make_plan(load(tmp_path, SOUND))
 
     assert all("/" not in t.trial and "=" not in t.trial for t in made.trials)
+
+
+PATHS = ("reviews.csv", "/home/me/../x/ä b.csv", "hf:owner/name", "C:\\x", "x" * 4000)
+
+
+def test_a_text_is_brief_in_a_key_and_harmless_in_a_file_name(tmp_path: Path) -> None:
+    suite = simple(tmp_path, f"matrix.options.bert.data={json.dumps(PATHS)}")
+
+    made = make_plan(suite, "bert/infer/fp32/*")
+
+    keys = [t.key.partition("/data=")[2] for t in made.trials]
+    assert "reviews.csv" in keys
+    assert any(re.fullmatch(r"ä b\.csv~[0-9a-f]{6}", key) for key in keys)
+    assert any(re.fullmatch(r"name~[0-9a-f]{6}", key) for key in keys)
+    assert len(set(keys)) == len(PATHS)
+    assert max(map(len, keys)) <= 47
+    assert {t.configuration.options["data"] for t in made.trials} == set(PATHS)
+    names = [t.trial for t in made.trials]
+    assert len(set(names)) == len(names)
+    for name in names:
+        assert re.fullmatch(r"[A-Za-z0-9._,-]{1,120}", name)
+        assert ".." not in name
+
+
+def test_a_default_follows_what_goes_with_it(tmp_path: Path) -> None:
+    sizes = "matrix.options.bert.size=[tiny, base]"
+    runnable, _ = expand(simple(tmp_path, sizes), "bert/infer/fp32/*")
+
+    rates = {c.options["size"]: c.options["learning_rate"] for c in runnable}
+    assert rates == {"tiny": 1e-3, "base": 1e-4}
+    assert [c.suffix for c in runnable] == ["", "/size=base"]
+    given = "matrix.options.bert.learning_rate=[0.001, 0.0001]"
+    runnable, _ = expand(simple(tmp_path, sizes, given), "bert/infer/fp32/*")
+    assert sorted(c.suffix for c in runnable) == [
+        "",
+        "/learning_rate=0.0001",
+        "/size=base",
+        "/size=base/learning_rate=0.001",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("bert.checkpoint=minilm-l6", "bert.size=small"), "size of its own"),
+        (("bert.text_column=x",), "`data`, which is not given"),
+        (("rnn.label_column=x",), "`data`, which is not given"),
+        (("cnn.pretrained=imagenet",), "no package ships ImageNet weights of tiny"),
+    ],
+)
+def test_options_that_do_not_go_together_are_skipped(
+    tmp_path: Path, options: tuple[str, ...], reason: str
+) -> None:
+    workload = options[0].partition(".")[0]
+    settings = [f"matrix.options.{option}" for option in options]
+
+    runnable, skipped = expand(simple(tmp_path, *settings), f"{workload}/infer/fp32/*")
+
+    assert runnable == ()
+    assert reason in skipped[0].reason
 
 
 def test_the_least_duration_counts_windows_and_quiet(tmp_path: Path) -> None:

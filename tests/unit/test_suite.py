@@ -123,6 +123,31 @@ def test_every_fault_is_named_at_once_with_its_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("5", "5 is not a text; put it in quotes"),
+        ('"a\\nb"', "holds characters that cannot be printed"),
+        ('"a\\0b"', "holds characters that cannot be printed"),
+        ("x" * 4097, "longer than 4096"),
+        ("[a.csv, a.csv]", "given twice"),
+    ],
+)
+def test_a_text_must_be_plain(tmp_path: Path, value: str, words: str) -> None:
+    text = SOUND.replace("{size: [tiny, small]}", f"{{data: {value}}}")
+
+    (fault,) = faults(tmp_path, text)
+
+    assert words in fault
+    assert "matrix.options.bert.data" in fault
+
+
+def test_numbers_have_an_upper_end(tmp_path: Path) -> None:
+    found = faults(tmp_path, SOUND, "matrix.options.cnn.image_size=4096")
+
+    assert "4096 must be between 28 and 1024" in found[0]
+
+
+@pytest.mark.parametrize(
     ("text", "start"),
     [
         ("", "suite.yaml:1: empty"),
