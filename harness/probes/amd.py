@@ -10,6 +10,7 @@ where not all of its parts are visible.
 import contextlib
 import io
 import os
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -81,7 +82,15 @@ class AmdProbe:
                 hint="amd-smi list must work (groups video and render)",
             ) from error
         environment = os.environ if self._visible is None else self._visible
-        chosen = visible_devices(environment, devices)
+        try:
+            chosen = visible_devices(environment, devices)
+        except ProbeUnavailable as error:
+            listed = Device(
+                None, ("visible devices",), 0, has_watts=False, is_part=False
+            )
+            note = f"{error.message}; {error.hint}"
+            missing = [silent(listed).model_copy(update={"note": note})]
+            raise ProbeUnavailable(error.message, error.hint, missing) from error
         if not chosen:
             raise ProbeUnavailable(
                 "no AMD GPU is visible",
@@ -235,7 +244,7 @@ def _narrowed(variable: str, wanted: str, devices: Sequence[Device]) -> list[Dev
     for part in (entry.strip() for entry in wanted.split(",")):
         if part in ("", "-1"):  # ends the list
             break
-        if part.isdigit():
+        if re.fullmatch("[0-9]+", part):
             near = list(devices[int(part) : int(part) + 1])
         else:
             near = [d for d in devices if any(u.startswith(part) for u in d.uuids)]

@@ -27,8 +27,8 @@ UNKNOWN_UW = 0xFFFFFFFF * 1000
 
 Pread = Callable[[int, int, int], bytes]
 """Reads so many bytes of a descriptor from an offset, as `os.pread` does."""
-Denied = tuple[Path, OSError | ValueError]
-"""A file that could not be read, and why."""
+Denied = tuple[Sensor, OSError | ValueError]
+"""A sensor that could not be read, and why."""
 
 
 class HwmonProbe:
@@ -69,15 +69,17 @@ class HwmonProbe:
             try:
                 is_kept = opened.answers()
             except (OSError, ValueError) as error:
-                denied.append((sensor.files[0], error))
+                denied.append((sensor, error))
                 is_kept = False
             if is_kept:
                 self._opened[sensor.channel.name] = opened
             else:
                 opened.close()
+        missing = [_missing(*refusal) for refusal in denied if _is_meter(*refusal)]
         if not self._opened:
-            raise _unavailable(self._root, denied)
-        return [opened.sensor.channel for opened in self._opened.values()]
+            raise _unavailable(self._root, denied, missing)
+        found = [opened.sensor.channel for opened in self._opened.values()]
+        return [*found, *missing]
 
     def read(self, names: Collection[str] | None = None) -> Mapping[str, float | None]:
         """Values of the named channels, or of all; None where a read failed."""
@@ -150,13 +152,29 @@ class _OpenSensor:
         return None if is_power and is_error else product
 
 
-def _unavailable(root: Path, denied: Sequence[Denied]) -> ProbeUnavailable:
+def _is_meter(sensor: Sensor, error: OSError | ValueError) -> bool:
+    """Whether a sensor of joules or watts is kept from this user."""
+    return sensor.channel.tier is not None and isinstance(error, PermissionError)
+
+
+def _missing(sensor: Sensor, error: OSError | ValueError) -> Channel:
+    """A channel without readings: a total says what is missing, and the cure."""
+    path = sensor.files[0]
+    note = f"{path} cannot be read: {error}; {CURE.format(path=path)}"
+    return sensor.channel.model_copy(update={"note": note})
+
+
+def _unavailable(
+    root: Path, denied: Sequence[Denied], missing: Sequence[Channel]
+) -> ProbeUnavailable:
     """Why there is nothing to read, and what would help."""
     if not denied:
         return ProbeUnavailable(f"{root} has no sensor of energy", hint=NO_SENSORS)
-    path, error = denied[0]
+    sensor, error = denied[0]
+    path = sensor.files[0]
     is_forbidden = isinstance(error, PermissionError)
     return ProbeUnavailable(
         f"{path} cannot be read: {error}",
         hint=CURE.format(path=path) if is_forbidden else NO_SENSORS,
+        missing=missing,
     )

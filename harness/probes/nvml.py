@@ -30,9 +30,11 @@ from harness.probes.nvml_quantities import (
     silent_channel,
     state_channel,
     states,
+    unmetered,
 )
 from harness.records import Channel, Quantity
 
+LOST_CURE = "nvidia-smi shows what ails it; a lost GPU needs a reset or a boot"
 NO_DRIVER = "an NVIDIA GPU and its driver are needed (nvidia-smi)"
 
 
@@ -51,6 +53,7 @@ class NvmlProbe:
         self._order = order
         self._nvml: Any = None
         self._devices: list[_Device] = []
+        self._lost: list[Channel] = []
 
     def open(self) -> Sequence[Channel]:
         """Start NVML and ask every visible device what it can tell.
@@ -66,16 +69,17 @@ class NvmlProbe:
             ) from error
         try:
             nvml.nvmlInit()
-        except nvml.NVMLError as error:
-            reason = f"NVML does not answer: {error}"
-            raise ProbeUnavailable(reason, hint=NO_DRIVER) from error
-        self._nvml = nvml
-        try:
+            self._nvml = nvml
             return self._open_devices(nvml)
         except nvml.NVMLError as error:
             self.close()
             reason = f"NVML does not answer: {error}"
-            raise ProbeUnavailable(reason, hint=NO_DRIVER) from error
+            is_absent = error.value in (
+                nvml.NVML_ERROR_LIBRARY_NOT_FOUND,
+                nvml.NVML_ERROR_DRIVER_NOT_LOADED,
+            )
+            missing = [] if is_absent else [unmetered("NVML", reason)]
+            raise ProbeUnavailable(reason, hint=NO_DRIVER, missing=missing) from error
         except ProbeUnavailable:
             self.close()
             raise
@@ -92,45 +96,59 @@ class NvmlProbe:
         for device in self._devices:
             device.close()
         self._devices.clear()
+        self._lost.clear()
         if self._nvml is not None:
             attempt(self._nvml, self._nvml.nvmlShutdown)
             self._nvml = None
 
     def _open_devices(self, nvml: Any) -> Sequence[Channel]:
-        handles = [
-            nvml.nvmlDeviceGetHandleByIndex(index)
-            for index in range(nvml.nvmlDeviceGetCount())
-        ]
-        boards = [_board(nvml, handle) for handle in handles]
+        handles = [_handle(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
+        boards = [_board(nvml, index, handle) for index, handle in enumerate(handles)]
         by_uuid = dict(zip((b.uuid for b in boards), handles, strict=True))
-        chosen = visible(
-            _given(self._visible, "CUDA_VISIBLE_DEVICES"),
-            _given(self._order, "CUDA_DEVICE_ORDER"),
-            boards,
-        )
+        for uuid, shared in self._chosen(boards).items():
+            handle = by_uuid[uuid]
+            if isinstance(handle, nvml.NVMLError):
+                self._lost.append(unmetered(uuid, f"NVML: {handle}; {LOST_CURE}"))
+                continue
+            board = facts(nvml, handle, uuid, shared)
+            self._devices.append(_Device(nvml, handle, board))
+        if not self._lost and not any(device.is_told for device in self._devices):
+            raise ProbeUnavailable(
+                "NVML answers, but gives neither energy nor power",
+                hint="a Jetson's watts come from its INA3221 (probe hwmon)",
+            )
+        channels = [channel for device in self._devices for channel in device.channels]
+        return [*channels, *self._lost]
+
+    def _chosen(self, boards: Sequence[Board]) -> Mapping[str, str | None]:
+        """The boards to meter, by UUID, with the reason why one is shared.
+
+        Raises:
+            ProbeUnavailable: None is visible, or the list of devices is wrong.
+        """
+        wanted = _given(self._visible, "CUDA_VISIBLE_DEVICES")
+        order = _given(self._order, "CUDA_DEVICE_ORDER")
+        try:
+            chosen = visible(wanted, order, boards)
+        except ProbeUnavailable as error:
+            if not boards:
+                raise
+            note = f"{error.message}; {error.hint}"
+            missing = [unmetered(f"CUDA_VISIBLE_DEVICES={wanted}", note)]
+            raise ProbeUnavailable(error.message, error.hint, missing) from error
         if not chosen:
             raise ProbeUnavailable(
                 "no NVIDIA GPU is visible",
                 hint="CUDA_VISIBLE_DEVICES hides all of them" if boards else NO_DRIVER,
             )
-        for uuid, shared in chosen.items():
-            handle = by_uuid[uuid]
-            self._devices.append(
-                _Device(nvml, handle, facts(nvml, handle, uuid, shared))
-            )
-        if not any(device.has_source for device in self._devices):
-            raise ProbeUnavailable(
-                "NVML answers, but gives neither energy nor power",
-                hint="a Jetson's watts come from its INA3221 (probe hwmon)",
-            )
-        return [channel for device in self._devices for channel in device.channels]
+        return chosen
 
 
 class _Device:
     """One GPU: what it supports, asked once, and how each of that is read.
 
     Attributes:
-        has_source: It tells joules or watts.
+        is_told: It tells joules or watts, or why it does not.
     """
 
     def __init__(self, nvml: Any, handle: Any, board: Facts) -> None:
@@ -141,9 +159,10 @@ class _Device:
         self._gpm = _Gpm(nvml, handle, board)
         self.channels: list[Channel] = []
         self._add_sources(board)
-        self.has_source = bool(self.channels)
+        fault = None if self.channels else self._fault()
+        self.is_told = bool(self.channels or fault)
         if not self.channels:
-            self._add(silent_channel(board), self._power_w)
+            self._add(silent_channel(board, fault), self._power_w)
         for channel, read in states(nvml, handle, board):
             if attempt(nvml, read) is not None:
                 self._add(channel, read)
@@ -193,6 +212,15 @@ class _Device:
     def _power_w(self) -> float:
         """Power of the board (NVML reports milliwatts)."""
         return float(self._nvml.nvmlDeviceGetPowerUsage(self._handle)) / 1000.0
+
+    def _fault(self) -> str | None:
+        """What a board answers that is asked for its power; None if it has none."""
+        try:
+            self._power_w()
+        except self._nvml.NVMLError as error:
+            is_absent = error.value == self._nvml.NVML_ERROR_NOT_SUPPORTED
+            return None if is_absent else f"NVML: {error}; {LOST_CURE}"
+        return None
 
     def _field_values(self, fields: Mapping[str, Field]) -> dict[str, float | None]:
         """Watts of several fields in one call; each has a return code of its own."""
@@ -283,8 +311,20 @@ def _given(stated: str | None, variable: str) -> str | None:
     return os.environ.get(variable) if stated is None else stated
 
 
-def _board(nvml: Any, handle: Any) -> Board:
+def _handle(nvml: Any, index: int) -> Any:
+    """The handle of a GPU, or the error in its place: it takes no other along."""
+    try:
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        nvml.nvmlDeviceGetUUID(handle)
+    except nvml.NVMLError as error:
+        return error
+    return handle
+
+
+def _board(nvml: Any, index: int, handle: Any) -> Board:
     """Identity of a board, and its slices where MIG is on."""
+    if isinstance(handle, nvml.NVMLError):
+        return Board(f"GPU {index}", "")
     uuid = str(nvml.nvmlDeviceGetUUID(handle))
     name = str(attempt(nvml, nvml.nvmlDeviceGetName, handle))
     mode = attempt(nvml, nvml.nvmlDeviceGetMigMode, handle)

@@ -4,6 +4,7 @@ A name that fits no device is an error here, although CUDA itself would cut the 
 there without a word: metering other devices than those that work is worse than none.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ class Board:
     """A GPU as NVML lists it, in the order of the PCI bus.
 
     Attributes:
+        name: Its model; empty where it does not answer.
         slices: UUIDs of its MIG slices; empty where MIG is off.
     """
 
@@ -64,7 +66,7 @@ def _board_of(
     """The board behind an entry, and which slice of it, where it is one."""
     if entry.startswith("MIG-"):
         return _board_of_slice(entry, boards), f"the work runs on its slice {entry}"
-    if entry.lstrip("+-").isdigit():
+    if re.fullmatch(r"[+-]?[0-9]+", entry):
         return _board_of_number(int(entry), order, boards), None
     near = [board for board in boards if board.uuid.startswith(entry)]
     if len(near) == 1:
@@ -83,7 +85,10 @@ def _board_of_number(number: int, order: str | None, boards: Sequence[Board]) ->
             f"CUDA_VISIBLE_DEVICES names {number}, but there are {len(boards)} GPUs",
             hint=f"numbers begin at 0; {CURE}",
         )
-    if len({board.name for board in boards}) > 1 and order != "PCI_BUS_ID":
+    if (
+        len({board.name for board in boards if board.name}) > 1
+        and order != "PCI_BUS_ID"
+    ):
         raise ProbeUnavailable(
             f"CUDA_VISIBLE_DEVICES names {number}, but the GPUs are of several models",
             hint="CUDA numbers the fastest first, NVML by the bus: set "

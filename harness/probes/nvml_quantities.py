@@ -117,11 +117,22 @@ def scope_channel(board: Facts, scope: int) -> Channel:
     )
 
 
-def silent_channel(board: Facts) -> Channel:
-    """A board that tells neither joules nor watts is missing, and is said to be."""
-    note = f"NVML gives neither energy nor power of {board.name}"
+def silent_channel(board: Facts, fault: str | None) -> Channel:
+    """A board that tells neither joules nor watts is missing, and is said to be.
+
+    Args:
+        board: Its facts.
+        fault: What it answers instead; None where it has no such readings.
+    """
+    note = fault or f"NVML gives neither energy nor power of {board.name}"
     made = _source(board, "power_usage", "gauge", Quantity.POWER_W)
     return made.model_copy(update={"note": note})
+
+
+def unmetered(what: str, note: str) -> Channel:
+    """A GPU, or a list of them, that is there and cannot be metered."""
+    board = Facts(what, "", None, None, None, None)
+    return silent_channel(board, note)
 
 
 def states(nvml: Any, handle: Any, board: Facts) -> list[tuple[Channel, Read]]:

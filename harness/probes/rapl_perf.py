@@ -110,8 +110,8 @@ class RaplPerfProbe:
         if refused or not channels:
             self.close()
             reason = refused or f"{self._pmu} names no energy event"
-            packages = [c for c in missing if c.domain == "cpu"]
-            raise ProbeUnavailable(reason, hint=CURE, missing=packages)
+            sockets = [c for c in missing if c.domain == "cpu"]
+            raise ProbeUnavailable(reason, hint=CURE, missing=sockets)
         return channels
 
     def read(self, names: Collection[str] | None = None) -> Mapping[str, float | None]:

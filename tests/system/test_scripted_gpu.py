@@ -89,6 +89,25 @@ def test_a_gpu_that_is_lost_has_no_joules_and_the_run_goes_on(
     (record,) = RunFolder(tmp_path / "run").records().records
     assert done.returncode == 0, done.stderr
     assert record.status == "ok"
-    assert [r.energy_j for r in record.energy if r.domain == "gpu"] in ([None], [])
+    (reading,) = [r for r in record.energy if r.domain == "gpu"]
+    assert (reading.energy_j, reading.device) == (None, UUID)
+    assert reading.reason
     assert record.total is not None
     assert "gpu" not in record.total.perimeter
+    assert not record.total.complete
+    assert UUID in (record.total.reason or "")
+
+
+def test_a_device_list_that_fits_nothing_is_said_where_the_joules_are(
+    built_stub: NvmlStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+
+    done = bench(built_stub, Gpu(uuid=UUID), "measure", "--json", "--", "sleep", "0.5")
+
+    report = json.loads(done.stdout)
+    (gpu,) = [r for r in report["energy"] if r["domain"] == "gpu"]
+    assert gpu["energy_j"] is None
+    assert "names 7, but there are 1 GPUs" in gpu["reason"]
+    assert not report["total"]["complete"]
+    assert "CUDA_VISIBLE_DEVICES=7" in report["total"]["reason"]

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from harness.errors import ProbeUnavailable
 from harness.probes.nvml import NvmlProbe
 from harness.records import EnergyReading, Span
 from tests.metering_bench import SimulatedMeter, StubClock
@@ -248,16 +247,34 @@ def test_a_slice_has_the_joules_of_its_board_and_says_so(start: Start) -> None:
     assert reading.device == A
 
 
-@pytest.mark.parametrize("visible", ["", "-1", "7", "GPU-z", "MIG-7"])
+@pytest.mark.parametrize("visible", ["7", "0,0", "--1", "GPU-z", "MIG-7"])
 def test_a_device_list_that_fits_nothing_is_no_silent_zero(
-    nvml: NvmlStub, visible: str
+    start: Start, visible: str
 ) -> None:
-    nvml.install(Gpu(uuid=A))
+    meter = start(Gpu(uuid=A), visible=visible)
 
-    with pytest.raises(ProbeUnavailable) as caught:
-        NvmlProbe(visible=visible).open()
+    span = meter.window(2.0)
+    (reading,) = meter.account(span)
+    total = meter.total(span)
 
-    assert caught.value.hint
+    assert (reading.domain, reading.energy_j) == ("gpu", None)
+    assert total.energy_j is None
+    assert not total.complete
+    assert f"CUDA_VISIBLE_DEVICES={visible}" in (total.reason or "")
+    ((name, reason, cure),) = meter.sampler.unavailable
+    assert name == "nvml"
+    assert reason in (reading.reason or "")
+    assert cure in (reading.reason or "")
+
+
+@pytest.mark.parametrize("visible", ["", "-1"])
+def test_gpus_that_are_hidden_on_purpose_are_not_missing(
+    start: Start, visible: str
+) -> None:
+    meter = start(Gpu(uuid=A), visible=visible)
+
+    assert meter.account(meter.window(2.0)) == ()
+    assert [name for name, _, _ in meter.sampler.unavailable] == ["nvml"]
 
 
 def test_a_superchip_counts_its_module_once(start: Start) -> None:

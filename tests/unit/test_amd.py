@@ -271,14 +271,20 @@ def test_visible_devices_are_metered_in_the_order_of_hip(
     assert watts_of(channels) == devices
 
 
-@pytest.mark.parametrize("wanted", ["", "-1", "3", "GPU-zz", "GPU-"])
-def test_a_device_list_that_fits_nothing_is_an_error(driver: Path, wanted: str) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "missing"),
+    [("", 0), ("-1", 0), ("3", 1), ("GPU-zz", 1), ("GPU-", 1), ("\u00b2", 1)],
+)
+def test_a_device_list_that_fits_nothing_is_an_error(
+    driver: Path, wanted: str, missing: int
+) -> None:
     boards = Board("aa", 0), Board("bb", 1)
 
     with pytest.raises(ProbeUnavailable) as caught:
         opened(driver, *boards, visible={"ROCR_VISIBLE_DEVICES": wanted})
 
     assert caught.value.hint
+    assert len(caught.value.missing) == missing
 
 
 def test_releases_without_newer_functions_count_in_their_own_order(

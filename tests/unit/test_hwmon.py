@@ -296,6 +296,9 @@ def test_counters_that_may_not_be_read_are_missing_with_a_cure(tmp_path: Path) -
 
     assert "energy2_input" in caught.value.message
     assert "chmod a+r" in caught.value.hint
+    (missing,) = caught.value.missing
+    assert (missing.domain, missing.device) == ("cpu", "package-0")
+    assert "chmod a+r" in (missing.note or "")
 
 
 def test_a_grace_module_holds_its_socket_and_the_socket_its_rails(

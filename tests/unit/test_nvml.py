@@ -253,6 +253,9 @@ def test_visible_devices_are_metered_and_no_others(
         (f"0,{A}", "twice"),
         ("MIG-9999", "which no GPU has"),
         ("cuda:0", "fits none of the 2"),
+        ("--1", "fits none of the 2"),
+        ("+-1", "fits none of the 2"),
+        ("\u00b2", "fits none of the 2"),
     ],
 )
 def test_a_device_list_that_fits_nothing_is_an_error_with_a_cure(
@@ -322,11 +325,72 @@ def test_a_silent_gpu_beside_others_is_missing_and_said(nvml: NvmlStub) -> None:
     assert values[f"nvml/{B}/power_usage"] is None
 
 
-def test_no_driver_is_a_reason(nvml: NvmlStub) -> None:
-    nvml.install(init_error=9)
+@pytest.mark.parametrize(
+    ("code", "words", "missing"),
+    [(9, "Driver Not Loaded", 0), (12, "Shared Library", 0), (18, "mismatch", 1)],
+)
+def test_a_driver_that_does_not_answer_is_missing_and_none_is_not(
+    nvml: NvmlStub, code: int, words: str, missing: int
+) -> None:
+    nvml.install(init_error=code)
 
-    with pytest.raises(ProbeUnavailable, match="Driver Not Loaded"):
+    with pytest.raises(ProbeUnavailable, match=words) as caught:
         NvmlProbe().open()
+
+    assert len(caught.value.missing) == missing
+
+
+LOST = Gpu(uuid=B, errors=(("*", 0.0, NEVER, GPU_IS_LOST),))
+
+
+def test_a_gpu_that_was_lost_before_says_so_and_takes_no_other_along(
+    nvml: NvmlStub,
+) -> None:
+    nvml.install(Gpu(uuid=A), LOST)
+    at(nvml, 1.0)
+
+    with opened(NvmlProbe()) as channels:
+        notes = [c.note for c in channels.values() if c.note and "lost" in c.note]
+
+    assert f"{A}/total_energy" in channels
+    assert len(notes) == 1
+
+
+def test_the_only_gpu_was_lost_and_that_is_said(nvml: NvmlStub) -> None:
+    nvml.install(LOST)
+    at(nvml, 1.0)
+
+    with opened(NvmlProbe()) as channels:
+        (channel,) = [c for c in channels.values() if c.tier]
+
+    assert "lost" in (channel.note or "")
+    assert "reset" in (channel.note or "")
+
+
+def test_a_handle_that_is_refused_takes_no_other_along(
+    nvml: NvmlStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pynvml
+
+    real = pynvml.nvmlDeviceGetHandleByIndex
+
+    def refused(index: int) -> object:
+        if index == 0:
+            raise pynvml.NVMLError(GPU_IS_LOST)
+        return real(index)
+
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", refused)
+    nvml.install(*TWO)
+    at(nvml, 1.0)
+
+    with opened(NvmlProbe()) as channels:
+        devices = {c.device: c.note for c in channels.values() if c.tier}
+    with opened(NvmlProbe(visible="1")) as channels:
+        narrowed = {c.device for c in channels.values()}
+
+    assert set(devices) == {"GPU 0", B}
+    assert "lost" in (devices["GPU 0"] or "")
+    assert narrowed == {B}
 
 
 def test_other_processes_find_the_stub_by_the_library_path(nvml: NvmlStub) -> None:
