@@ -46,6 +46,16 @@ OWN_TEXTS: Mapping[str, Option] = {
 }
 
 
+LEARNING: Mapping[str, Option] = {
+    "optimizer": Option("adamw", "fused kernels of torch", ("adamw", "sgd")),
+    "target": Option(
+        0.0,
+        "held-out accuracy at which a training stops, examined four times an epoch; "
+        "0: all epochs",
+        minimum=0.0,
+        maximum=1.0,
+    ),
+}
 def _bert_refuse(configuration: Configuration) -> str | None:
     options = configuration.options
     if options.get("checkpoint") and options.get("size", "tiny") != "tiny":
@@ -89,6 +99,18 @@ CARDS: Mapping[str, Card] = {
             ),
             **OWN_TEXTS,
             "epochs": _epochs(1),
+            **LEARNING,
+            "tune": Option(
+                "all",
+                "what of a pretrained model learns in `train`: all, its head, or "
+                "low-rank additions (LoRA)",
+                ("all", "head", "lora"),
+            ),
+            "checkpointing": Option(
+                "off",
+                "gradient checkpointing in `train`: less memory, more work",
+                ("off", "on"),
+            ),
             "sequence_length": SEQUENCE_LENGTH,
             "learning_rate": _learning_rate(
                 1e-3,
@@ -128,6 +150,12 @@ CARDS: Mapping[str, Card] = {
             ),
             "data": Option("", "your images instead: a folder with one folder a class"),
             "epochs": _epochs(1),
+            **LEARNING,
+            "tune": Option(
+                "all",
+                "what of a pretrained model learns in `train`: all, or its head",
+                ("all", "head"),
+            ),
             "learning_rate": _learning_rate(
                 5e-3,
                 "; 1e-3 for the others",
@@ -154,6 +182,7 @@ CARDS: Mapping[str, Card] = {
             ),
             **OWN_TEXTS,
             "epochs": _epochs(1),
+            **LEARNING,
             "sequence_length": SEQUENCE_LENGTH,
             "learning_rate": _learning_rate(4e-3, "", {}),
         },

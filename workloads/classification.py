@@ -22,8 +22,9 @@ from workloads.conversion import Context, Converted, parameter_count, weight_byt
 from workloads.datasets import Split
 from workloads.inference import Inference, channels_last, shaped
 from workloads.peaks import TRAIN_OVER_INFER, flop_per_item, peak_flops
-from workloads.runtimes import RUNTIMES
+from workloads.runtimes import PRECISIONS, RUNTIMES, unsupported
 from workloads.training import Lesson, Training
+from workloads.tuning import tuned
 from workloads.weights import load_or_train, weights_path
 
 REFERENCE_SEED = 0
@@ -60,6 +61,8 @@ class Classification:
     def prepare(self, setting: Setting) -> Skip | None:
         """Load data and the fp32 model: trained for `infer`, untrained for `train`."""
         cap_threads()
+        if reason := unsupported(setting.configuration):
+            return Skip(reason)  # the plan may be another machine's
         self._setting = setting
         self._options = options_of(self._recipe.card, setting.configuration)
         self._split = self._recipe.load(self._options, setting.cache)
@@ -67,7 +70,10 @@ class Classification:
         self._digest: str | None = None
         self._school = School(self._recipe, self._options, setting, self._split)
         if setting.configuration.phase == Phase.TRAIN:
-            self._model = self._school.untrained(setting.seed)
+            model = tuned(self._school.untrained(setting.seed), self._options)
+            if isinstance(model, Skip):
+                return model
+            self._model = model
         else:
             self._model, self._digest = self._school.reference()
         return None
@@ -93,6 +99,10 @@ class Classification:
         if isinstance(converted, Skip):
             return converted
         self._converted = converted
+        if PRECISIONS[configuration.precision].track == "open":
+            ran = converted.model  # another model than the reference
+            is_module = isinstance(ran, nn.Module)
+            self._flop = flop_per_item(ran, example[:1]) if is_module else None
         self._loop = self._start()
         self._loop.warm()
         self._facts = ModelFacts(

@@ -5,7 +5,9 @@ Importing this module imports no torch. torchao's compiled kernels are left alon
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -179,6 +181,14 @@ def _bytes(value: Any) -> int:
 def parameter_count(modules: Iterable[Any]) -> int:
     """Number of parameters in the modules."""
     return sum(p.numel() for m in modules for p in m.parameters())
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """torch and torchao warn of their own deprecated parts when they are loaded."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def layers_of(model: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from torch import nn
 
 from harness.contracts import Skip
 from harness.records import OptionValue
-from workloads.precisions.static_int8 import quiet_export
+from workloads.conversion import quiet
 
 RANK = 8
 """Of LoRA's additions, as in its paper's experiments (arXiv 2106.09685, table 6)."""
@@ -46,7 +46,7 @@ def _head_only(model: nn.Module) -> nn.Module:
 def _with_lora(model: nn.Module) -> nn.Module | Skip:
     """Low-rank additions to the queries and values, and a head that learns in full."""
     try:
-        with quiet_export():
+        with quiet():
             from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
         return Skip(f"tune=lora: {error}: pip install 'joulebench[lora]'")

@@ -22,7 +22,7 @@ from workloads.sources import SOURCES
 REFERENCE = "fp32"
 
 
-TRAINING_ONLY = frozenset({"target", "checkpointing"})
+TRAINING_ONLY = frozenset({"target", "checkpointing", "tune"})
 """Options of `train` that leave the reference weights as they are."""
 PLACES = frozenset({"data", "checkpoint"})
 """Options that name files, of which the content counts and not the name."""

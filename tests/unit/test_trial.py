@@ -144,7 +144,9 @@ def test_open_work_fills_the_window_and_nothing_else_is_in_it() -> None:
     outcome = perform()
 
     assert lengths(outcome) == {
-        "setup": 2.0,
+        "load": 2.0,
+        "convert": 1.0,
+        "setup": 3.0,
         "idle_before": 1.0,
         "window": 3.0,
         "evaluate": 1.0,

@@ -4,9 +4,7 @@ Each counts what it converted; a library that converts nothing is a skip, never 
 under another name.
 """
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from harness.contracts import Skip
@@ -18,6 +16,7 @@ from workloads.conversion import (
     has_bf16,
     parameter_count,
     precision,
+    quiet,
 )
 
 GROUP = 32
@@ -98,7 +97,7 @@ def int8_weight(model: Any, context: Context) -> Converted | Skip:
 )
 def int4_weight(model: Any, context: Context) -> Converted | Skip:
     """Weights in int4 where a layer's shape allows it, activations in bf16."""
-    with _quiet():
+    with quiet():
         if context.device == "cuda":
             from torchao.quantization import Int4WeightOnlyConfig
 
@@ -154,7 +153,7 @@ def _fp8_training(model: Any) -> Converted | Skip:
     from torchao.float8 import convert_to_float8_training
 
     before = _linears(model)
-    with _quiet():
+    with quiet():
         convert_to_float8_training(model, module_filter_fn=_fits_fp8)
     done = [n for n, m in _linears(model).items() if type(m) is not type(before[n])]
     if not done:
@@ -199,7 +198,7 @@ def _torchao(
     **more: Any,
 ) -> Converted | Skip:
     """Quantise Linear layers in place; a skip where not one was converted."""
-    with _quiet():
+    with quiet():
         from torchao.quantization import quantize_
 
         before = {n: parameter_count([m]) for n, m in _linears(model).items()}
@@ -250,14 +249,6 @@ def _fits_fp8(module: Any, _: str) -> bool:
     )
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """torchao warns of what is missing for other machines."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
 def _legacy_int8(model: Any) -> Converted | Skip:
     import torch
 
@@ -265,7 +256,7 @@ def _legacy_int8(model: Any) -> Converted | Skip:
     targets = {n: m for n, m in model.named_modules() if isinstance(m, kinds)}
     sizes = {name: parameter_count([module]) for name, module in targets.items()}
     before = parameter_count([model])
-    with _quiet():
+    with quiet():
         model = torch.ao.quantization.quantize_dynamic(
             model, set(kinds), dtype=torch.qint8
         )

@@ -12,8 +12,8 @@ from workloads.conversion import (
     layers_of,
     parameter_count,
     precision,
+    quiet,
 )
-from workloads.precisions.static_int8 import quiet_export
 
 EPOCHS = 1
 LSTM_WHOLE = "torch-pruning does not take an LSTM apart; `distilled` halves its width"
@@ -135,7 +135,7 @@ def channels_50(model: Any, context: Context) -> Converted | Skip:
     before = parameter_count([model])
     teacher = deepcopy(model)
     model.requires_grad_(requires_grad=True)  # its dependencies are traced by gradients
-    with quiet_export():
+    with quiet():
         torch_pruning.pruner.BasePruner(
             model,
             context.example[:2],

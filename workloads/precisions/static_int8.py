@@ -1,8 +1,5 @@
 """Static int8: scales found beforehand on training data, by PT2E quantisation."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from itertools import islice
 from typing import Any
@@ -17,6 +14,7 @@ from workloads.conversion import (
     layers_of,
     parameter_count,
     precision,
+    quiet,
 )
 
 MOST_ITEMS = 1 << 20
@@ -42,12 +40,13 @@ def _no_static(configuration: Configuration) -> str | None:
 def int8_static(model: Any, context: Context) -> Converted | Skip:
     """Export, observe training batches, convert; lowered to kernels where eager."""
     import torch
-    from torchao.quantization.pt2e.lowering import lower_pt2e_quantized_to_x86
-    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
+    with quiet():
+        from torchao.quantization.pt2e.lowering import lower_pt2e_quantized_to_x86
+        from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
     layers = layers_of(model)
     whole = parameter_count([model])
-    with torch.no_grad(), quiet_export():
+    with torch.no_grad(), quiet():
         exported = torch.export.export(model, (context.example,)).module()
         prepared = prepare_pt2e(exported, quantiser(is_qat=False))
         for batch in islice(context.calibration(), BATCHES):
@@ -82,10 +81,14 @@ QAT_UNCOMPILED = "a model with fake quantisation is trained operation by operati
 def int8_qat(model: Any, context: Context) -> Converted | Skip:
     """Quantisation-aware training; what is scored is the converted model."""
     import torch
-    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_qat_pt2e
 
+    with quiet():
+        from torchao.quantization.pt2e.quantize_pt2e import (
+            convert_pt2e,
+            prepare_qat_pt2e,
+        )
     sizes = ({0: torch.export.Dim("items", min=2, max=MOST_ITEMS)},)
-    with quiet_export():
+    with quiet():
         exported = torch.export.export(
             model.train(), (context.example,), dynamic_shapes=sizes
         ).module()
@@ -93,7 +96,7 @@ def int8_qat(model: Any, context: Context) -> Converted | Skip:
     prepared(context.example)  # observers take their sizes from what they see
 
     def examinee(trained: Any) -> Any:
-        with quiet_export():
+        with quiet():
             return convert_pt2e(_evaluating(deepcopy(trained)))
 
     weights = quantised_weights(examinee(prepared))
@@ -117,14 +120,6 @@ def _evaluating(model: Any) -> Any:
 
     move_exported_model_to_eval(model)
     return model
-
-
-@contextmanager
-def quiet_export() -> Iterator[None]:
-    """torch.export warns of its own deprecated parts."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def quantiser(*, is_qat: bool) -> Any:
