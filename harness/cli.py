@@ -4,6 +4,7 @@ Only typer is imported here, so that help is instant.
 """
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -290,10 +291,11 @@ def _takes_debug(words: list[str]) -> bool:
 
 
 def _explain(error: BenchError) -> None:
-    if error.message:
-        typer.echo(f"error: {error.message}", err=True)
-    if error.hint:
-        typer.echo(f"  {error.hint}", err=True)
+    lines = [f"error: {error.message}"] if error.message else []
+    lines += [f"  {error.hint}"] if error.hint else []
+    with suppress(OSError):  # standard error may be full, too
+        for line in lines:
+            typer.echo(line, err=True)
 
 
 if __name__ == "__main__":

@@ -233,7 +233,9 @@ def _apart(runs: Sequence[Repetition], rounds: int | None = None) -> str | None:
     """
     first = _whole(runs[0].reading)
     for number, run in enumerate(runs):
-        reading, here = run.reading, f"run {number % (rounds or len(runs)) + 1}"
+        turn, place = divmod(number, rounds or len(runs))
+        here = f"run {place + 1}{' of the other command' if turn else ''}"
+        reading = run.reading
         if reading.energy_j is None:
             why = reading.invalid or reading.total.reason
             return f"{here}: {why}" if len(runs) > 1 else why

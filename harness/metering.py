@@ -221,7 +221,8 @@ def _connect(stack: ExitStack, probes: tuple[str, ...], period_s: float) -> Mete
         time.sleep(RETRY_S)  # it is starting, or ending: try again
     raise BenchError(
         "the meter process of this node does not answer",
-        hint=f"end the process that holds {node.lock_path()}",
+        hint=f"end the process that holds {node.lock_path()}; one in a container with "
+        "a network of its own cannot be asked from here",
     )
 
 

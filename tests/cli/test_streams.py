@@ -30,6 +30,7 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
     ("end", "words"),
     [
         (">/dev/full", "standard output cannot be written: No space left"),
+        (">/dev/full 2>/dev/full", ""),
         (">&-", "standard output cannot be written: Bad file descriptor"),
     ],
 )
