@@ -25,6 +25,8 @@ from workloads.runtimes.engines import (
 
 GROUP = 32
 """Weights that share a scale in int4."""
+INT8_ACTIVATIONS = 4
+"""What MatMulNBits calls products of int8; measured 1.2 times as fast as floats."""
 UNLIMITED = 2**31
 """Elements of a constant that may be computed beforehand: LSTM weights put in order."""
 X86 = frozenset({"x86_64", "amd64"})
@@ -161,9 +163,16 @@ def _int4(graph: Any, context: Context, path: Path) -> tuple[Any, str] | Skip:
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
     del context, path
-    made = MatMulNBitsQuantizer(graph, bits=4, block_size=GROUP, is_symmetric=True)
+    made = MatMulNBitsQuantizer(
+        graph,
+        bits=4,
+        block_size=GROUP,
+        is_symmetric=True,
+        accuracy_level=INT8_ACTIVATIONS,
+    )
     made.process()
-    return made.model.model, f"int4 weights of MatMul (groups of {GROUP})"
+    scheme = f"int4 weights of MatMul, activations int8 (groups of {GROUP})"
+    return made.model.model, scheme
 
 
 RECIPES: dict[str, Recipe] = {
