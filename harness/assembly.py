@@ -54,6 +54,10 @@ def assemble(
     spent = [energy.account(channels, trace, exam) for exam in exams]
     readings = energy.without(energy.account(channels, trace, window), spent)
     total = perimeter.total(readings)
+    if slept := states.slept(channels, trace, window):
+        bare = bare.model_copy(update={"status": "invalid", "reason": slept})
+        readings = tuple(energy.without_joules(r, slept) for r in readings)
+        total = perimeter.nothing(slept)
     record = bare.model_copy(
         update={
             "window": _window(outcome, window, channels, trace),
@@ -72,8 +76,6 @@ def assemble(
         }
     )
     found = (*outcome.doubts, *doubts(record, plan.protocol))
-    if slept := states.slept(channels, trace, window):
-        record = record.model_copy(update={"status": "invalid", "reason": slept})
     return record.model_copy(update={"doubts": found})
 
 

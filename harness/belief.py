@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.counters import Part
+from harness.counters import ALIVE_PERIODS, Part
 from harness.gauges import integrate
 from harness.perimeter import RANK
 from harness.records import Channel, Provenance, Span
@@ -69,6 +69,10 @@ class Said:
         is_still = self.part.updates == 0 and span.duration_s >= waited_s
         return self.channel.kind == "gauge" and self.is_instrument and is_still
 
+    def was_due(self, span: Span) -> bool:
+        """Whether a counter had the time to tick: it is no fault if it did not."""
+        return span.duration_s >= ALIVE_PERIODS * (self.part.update_period_s or 0.0)
+
     def within(self, bound_j: float) -> "Said":
         """The same with a bound of so much at least."""
         part = replace(self.part, bound_j=max(self.part.bound_j, bound_j))
@@ -85,6 +89,8 @@ def believe(
     reasons: list[str] = []
     apart_j = 0.0
     for counter in counters:
+        if not counter.known and not counter.was_due(span):
+            continue
         filled, reason = _filled(counter, gauges, trace, span)
         reasons.append(reason or "")
         if filled is None:

@@ -150,9 +150,10 @@ def count(channel: Channel, series: Series, span: Span) -> Part:
         span: The window.
     """
     inside = series.inside(span)
-    if len(inside) < 2:
-        return Part(None, reason="fewer than two readings in the window")
     period_s = _period_s(channel, series)
+    if len(inside) < 2:
+        why = "fewer than two readings in the window"
+        return Part(None, update_period_s=period_s, reason=why)
     stall_s = max(STALL_MIN_S, STALL_PERIODS * (period_s or 0.0))
     ticks = _ticks(channel, series, period_s, stall_s)
     within = (ticks.times_ns > span.start_ns) & (ticks.times_ns <= span.end_ns)
@@ -160,7 +161,8 @@ def count(channel: Channel, series: Series, span: Span) -> Part:
     if not within.any() and channel.provenance is not Provenance.MEASURED:
         return Part(0.0, update_period_s=period_s)  # a model may well say nothing ran
     if not within.any():
-        return Part(None, reason="the counter did not move in the window")
+        why = "the counter did not move in the window"
+        return Part(None, update_period_s=period_s, reason=why)
     alive_s = ALIVE_PERIODS * max(period_s or 0.0, series.interval_s)
     alive_s = stall_s if ticks.is_coarse else min(alive_s, stall_s)
     holes, reason = _holes(ticks, series, span, alive_s)

@@ -105,15 +105,8 @@ def _less(
     taken = [(p.energy_j, p.relative_bound_j, p.error_bound_j) for p in parts if p]
     known = [part for part in taken if part[0] is not None]
     if len(known) < len(parts):
-        return reading.model_copy(
-            update={
-                "energy_j": None,
-                "method": "none",
-                "relative_bound_j": None,
-                "error_bound_j": None,
-                "reason": "the joules of an evaluation inside the window are unknown",
-            }
-        )
+        why = "the joules of an evaluation inside the window are unknown"
+        return without_joules(reading, why)
     apart_j, relative_j, error_j = (
         math.fsum(part[place] or 0.0 for part in known) for place in range(3)
     )
@@ -124,6 +117,12 @@ def _less(
             "error_bound_j": (reading.error_bound_j or 0.0) + error_j,
         }
     )
+
+
+def without_joules(reading: EnergyReading, reason: str) -> EnergyReading:
+    """A reading whose joules tell nothing."""
+    unknown = dict.fromkeys(("energy_j", "relative_bound_j", "error_bound_j"))
+    return reading.model_copy(update=unknown | {"method": "none", "reason": reason})
 
 
 def mean_power_w(channels: Sequence[Channel], trace: Trace, span: Span) -> float | None:

@@ -113,8 +113,6 @@ class Doubt(Noun):
 
 
 OptionValue = str | int | float | bool
-
-
 PLAIN_RUNTIME = "eager"
 
 
@@ -150,7 +148,7 @@ class EnergyReading(Noun):
         updates: Changes of the source's value that were seen inside the window.
         coverage_ratio: Share of the window that the readings cover.
         relative_bound_j: How far off the joules can be against another window of the
-            same source: edges, resolution, aliasing. It decides between configurations.
+            same source (edges, resolution, aliasing).
         error_bound_j: The same with the source's calibration: against the truth.
         observed_ratio: Share of the time that its sensor looks at.
         gaps: Intervals of the window without a plausible reading.
@@ -197,8 +195,7 @@ class WindowRecord(Noun):
 
     Attributes:
         steady: The warm-up ended with steady steps, and the machine was settled.
-        work_s: From the first step to the end of the last; the rest of the window is
-            the wait for the meters' tick.
+        work_s: Of that the work; the rest is the wait for the meters' tick.
         unsteady: What had not settled.
     """
 
@@ -225,8 +222,7 @@ class Setup(Noun):
     """Loading, quantising and compiling, kept out of the window.
 
     Attributes:
-        convert_duration_s: The part that precision and run time cost: quantising,
-            calibrating, compiling, up to the first answered batch.
+        convert_duration_s: What precision and run time cost, up to the first answer.
     """
 
     duration_s: float
@@ -282,8 +278,8 @@ class Performance(Noun):
     Attributes:
         flop_per_item: Operations of the fp32 model's matrix products and convolutions,
             two a multiplication; three times those of a forward pass in training.
-        peak_flops_ratio: Operations a second over the peak of the device.
-        peak_flops: That peak in operations a second, at the precision that ran.
+        peak_flops_ratio: Operations a second over that peak of the device.
+        peak_flops: Operations a second, at the precision that ran.
         peak_source: Where the peak is from: a data sheet, or a product timed here.
     """
 
@@ -304,9 +300,8 @@ class Utilization(Noun):
         steal_ratio: Time that the hypervisor took from our cores, over all cores.
         foreign_cpu_ratio: Time that neither the trial nor the meter used, over all.
         cpu_pressure_ratio: Share of the time in which some task waited for a core.
-        memory_pressure_ratio: The same for memory.
         throttle_ratios: Share of the time by each reason that slowed a device down.
-        foreign_processes: Processes on the GPUs before the trial began.
+        foreign_processes: Processes of others on the GPUs at first; None if not known.
     """
 
     cpu_ratio: float | None = None
@@ -346,10 +341,8 @@ class ModelFacts(Noun):
 
     Attributes:
         parameters: Number of parameters before conversion.
-        weight_bytes: Bytes of weights after conversion.
-        original_weight_bytes: Bytes of weights before conversion.
-        quantised_ratio: Share of parameters that the precision converted.
-        quantised_layers: Number of layers that it converted.
+        weight_bytes: Of the weights after conversion; the original ones before it.
+        quantised_ratio: Share of parameters that it converted, in so many layers.
         scheme: How they were converted, in words.
         weights_sha256: Digest of the weights that were loaded; None if trained.
     """

@@ -8,13 +8,13 @@ window or the last minute needs is kept here.
 import random
 import threading
 from array import array
-from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from harness.clock import Clock, SystemClock
+from harness.columns import Column, Reading
 from harness.contracts import Probe
 from harness.counters import QUICK_S, SLOW_S
 from harness.errors import ProbeUnavailable
@@ -42,9 +42,6 @@ KEEP_S = 60.0
 MOST_SAMPLES = 400_000
 """A bound on memory: 6.4 MB a channel, eleven hours at 10 Hz; older readings are then
 thinned, but for those beside the start of an open window."""
-THINNED = 0.75
-"""So full is a column when it has been thinned: most readings of a long window lie
-equally far apart, and tell what a gap is."""
 BESIDE_S = 30.0
 """What a start needs of the readings from `keep_from` on."""
 POLL_S = 0.001
@@ -65,62 +62,6 @@ class Recorder(Protocol):
     def append(self, times_ns: Times, indexes: Times, values: Values) -> None:
         """Take a batch: instants, indexes of channels and readings: [n] each."""
         ...
-
-
-class Reading(NamedTuple):
-    """The newest reading of a channel; of no time where there is none."""
-
-    time_ns: int
-    value: float
-
-
-class Column:
-    """The readings of one channel that are kept."""
-
-    def __init__(self) -> None:
-        self.times_ns: array[int] = array("q")
-        self.values: array[float] = array("d")
-
-    def append(self, time_ns: int, value: float) -> None:
-        """Add the newest reading."""
-        self.times_ns.append(time_ns)
-        self.values.append(value)
-
-    def last(self) -> Reading:
-        """The newest reading."""
-        if not self.values:
-            return Reading(-1, float("nan"))
-        return Reading(self.times_ns[-1], self.values[-1])
-
-    def forget(self, before_ns: int) -> None:
-        """Drop readings older than an instant, but for the last one before it."""
-        keep = bisect_left(self.times_ns, before_ns) - 1
-        if keep > 0:
-            del self.times_ns[:keep]
-            del self.values[:keep]
-
-    def thin(self, most: int, whole: Iterable[tuple[int, int]]) -> None:
-        """Spread what is kept evenly over time, if it is more than so many readings.
-
-        Args:
-            most: Readings.
-            whole: Intervals, in nanoseconds, of which every reading is kept.
-        """
-        if len(self.times_ns) <= most:
-            return
-        times_ns = np.asarray(self.times_ns)
-        kept = np.zeros(len(times_ns), np.bool_)
-        for first_ns, last_ns in whole:
-            kept |= (times_ns >= first_ns) & (times_ns <= last_ns)
-        grid_ns = np.linspace(times_ns[0], times_ns[-1], round(most * THINNED))
-        kept[np.searchsorted((times_ns[1:] + times_ns[:-1]) / 2, grid_ns)] = True
-        self.times_ns = array("q", times_ns[kept])
-        self.values = array("d", np.asarray(self.values)[kept])
-
-    def series(self, since_ns: int) -> Series:
-        """A copy of what is kept from an instant on."""
-        first = bisect_left(self.times_ns, since_ns)
-        return Series.of(self.times_ns[first:], self.values[first:])
 
 
 class Sampler:

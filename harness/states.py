@@ -26,6 +26,8 @@ BLOCKS = 5
 SLEPT_S = 0.1
 """The system's two clocks drift apart by less than this while it is awake."""
 SHORTEST_BLOCK_S = 1.0
+SHORTEST_SHARE_S = 1.0
+"""The kernel counts processor time in steps of 10 ms a core: less is too coarse."""
 
 
 def named(
@@ -93,13 +95,19 @@ def utilization(
         cpu_ratio=share_of_cores(channels, trace, span, "cpu_busy"),
         gpu_ratio=mean(gpus, trace, span, "utilization"),
         tensor_ratio=mean(gpus, trace, span, "tensor_active"),
-        steal_ratio=share_of_cores(channels, trace, span, "steal"),
+        steal_ratio=_steal_ratio(channels, trace, span),
         foreign_cpu_ratio=_foreign_cpu_ratio(channels, trace, span, own_cpu_s),
         cpu_pressure_ratio=share_of_time(channels, trace, span, "cpu_pressure"),
         memory_pressure_ratio=share_of_time(channels, trace, span, "memory_pressure"),
         throttle_ratios=throttling(channels, trace, span),
         foreign_processes=None if processes is None else int(processes),
     )
+
+
+def _steal_ratio(channels: Sequence[Channel], trace: Trace, span: Span) -> float | None:
+    if span.duration_s < SHORTEST_SHARE_S:
+        return None
+    return share_of_cores(channels, trace, span, "steal")
 
 
 def _foreign_cpu_ratio(
@@ -109,6 +117,8 @@ def _foreign_cpu_ratio(
     busy_s = growth(channels, trace, span, "cpu_busy")
     whole_s = growth(channels, trace, span, "cpu_total")
     if busy_s is None or not whole_s or own_cpu_s is None:
+        return None
+    if span.duration_s < SHORTEST_SHARE_S:
         return None
     stolen_s = growth(channels, trace, span, "steal") or 0.0
     return max(0.0, busy_s - stolen_s - own_cpu_s) / whole_s
@@ -160,11 +170,20 @@ def unsteady(channels: Sequence[Channel], trace: Trace, span: Span) -> list[str]
         if slope is not None and slope > HOTTEST_C_PER_MIN:
             where = f"{channel.domain} {channel.device}"
             reasons.append(f"{where} warmed by {slope:.1f} C/min")
-    for channel in channels:
-        spread = power_spread(channel, samples_of(trace, channel.name).inside(span))
-        if spread is not None and spread > POWER_SPREAD:
-            reasons.append(f"power of {channel.device} varied by {spread:.0%}")
+    for device, spread in sorted(_spreads(channels, trace, span).items()):
+        if spread > POWER_SPREAD:
+            reasons.append(f"power of {device} varied by {spread:.0%}")
     return reasons
+
+
+def _spreads(channels: Sequence[Channel], trace: Trace, span: Span) -> dict[str, float]:
+    """How far the power of each device varied, by the best channel that can tell."""
+    found: dict[str, float] = {}
+    for channel in sorted(channels, key=lambda c: (c.kind, -c.observed_ratio)):
+        spread = power_spread(channel, samples_of(trace, channel.name).inside(span))
+        if spread is not None:
+            found.setdefault(channel.device, spread)
+    return found
 
 
 def warming_c_per_min(series: Series) -> float | None:
@@ -181,17 +200,22 @@ def warming_c_per_min(series: Series) -> float | None:
 def power_spread(channel: Channel, series: Series) -> float | None:
     """Largest less smallest block mean over the mean; None for what is no instrument.
 
-    Five blocks of a second or more each, from an energy counter.
+    Five blocks of a second or more each, of an energy counter or a power reading.
     """
     is_energy = channel.quantity is Quantity.ENERGY_J
-    if not is_energy or channel.provenance is not Provenance.MEASURED:
+    is_power = channel.quantity is Quantity.POWER_W
+    if not (is_energy or is_power) or channel.provenance is not Provenance.MEASURED:
         return None
     if len(series) < 2 * BLOCKS:
         return None
     cuts = np.linspace(0, len(series) - 1, BLOCKS + 1).round().astype(int)
-    passed_s = np.diff(series.times_ns[cuts]) / NS_PER_S
-    grown_j = np.diff(series.values[cuts])
-    if passed_s.min() < SHORTEST_BLOCK_S or (grown_j <= 0).any():
+    passed_s = np.diff(series.times_ns) / NS_PER_S
+    grown_j = np.diff(series.values)
+    if is_power:
+        grown_j = (series.values[1:] + series.values[:-1]) / 2 * passed_s
+    blocks_s = np.add.reduceat(passed_s, cuts[:-1])
+    blocks_j = np.add.reduceat(grown_j, cuts[:-1])
+    if blocks_s.min() < SHORTEST_BLOCK_S or (blocks_j <= 0).any():
         return None
-    powers_w: Any = grown_j / passed_s
+    powers_w: Any = blocks_j / blocks_s
     return float((powers_w.max() - powers_w.min()) / powers_w.mean())

@@ -32,6 +32,7 @@ from harness.probes.nvml_quantities import (
     states,
     unmetered,
 )
+from harness.probes.own_processes import OwnProcesses
 from harness.records import Channel, Quantity
 
 LOST_CURE = "nvidia-smi shows what ails it; a lost GPU needs a reset or a boot"
@@ -44,11 +45,18 @@ class NvmlProbe:
     Args:
         visible: In place of CUDA_VISIBLE_DEVICES.
         order: In place of CUDA_DEVICE_ORDER.
+        own: Tells our own processes on a GPU from others.
     """
 
     name = "nvml"
 
-    def __init__(self, visible: str | None = None, order: str | None = None) -> None:
+    def __init__(
+        self,
+        visible: str | None = None,
+        order: str | None = None,
+        own: OwnProcesses | None = None,
+    ) -> None:
+        self._own = own or OwnProcesses()
         self._visible = visible
         self._order = order
         self._nvml: Any = None
@@ -111,7 +119,7 @@ class NvmlProbe:
                 self._lost.append(unmetered(uuid, f"NVML: {handle}; {LOST_CURE}"))
                 continue
             board = facts(nvml, handle, uuid, shared)
-            self._devices.append(_Device(nvml, handle, board))
+            self._devices.append(_Device(nvml, handle, board, self._own))
         if not self._lost and not any(device.is_told for device in self._devices):
             raise ProbeUnavailable(
                 "NVML answers, but gives neither energy nor power",
@@ -151,7 +159,7 @@ class _Device:
         is_told: It tells joules or watts, or why it does not.
     """
 
-    def __init__(self, nvml: Any, handle: Any, board: Facts) -> None:
+    def __init__(self, nvml: Any, handle: Any, board: Facts, own: OwnProcesses) -> None:
         self._nvml = nvml
         self._handle = handle
         self._reads: dict[str, Read] = {}
@@ -163,7 +171,7 @@ class _Device:
         self.is_told = bool(self.channels or fault)
         if not self.channels:
             self._add(silent_channel(board, fault), self._power_w)
-        for channel, read in states(nvml, handle, board):
+        for channel, read in states(nvml, handle, board, own):
             if attempt(nvml, read) is not None:
                 self._add(channel, read)
         self.channels += self._gpm.channels

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.probes.own_processes import OwnProcesses
 from harness.records import Channel, Provenance, Quantity
 
 CALIBRATION_ERROR = 0.05
@@ -27,7 +28,7 @@ SUPERCHIPS = ("GH200", "GB200", "GB300")
 """Only these have a module with a processor, whatever others answer to the scope."""
 GPM = {"sm_active": 2, "tensor_active": 5, "dram_active": 10}
 """GPM metrics in percent: NVML_GPM_METRIC_{SM_UTIL, ANY_TENSOR_UTIL, DRAM_BW_UTIL}."""
-Read = Callable[[], float]
+Read = Callable[[], float | None]
 Field = tuple[int, int]
 
 
@@ -135,7 +136,9 @@ def unmetered(what: str, note: str) -> Channel:
     return silent_channel(board, note)
 
 
-def states(nvml: Any, handle: Any, board: Facts) -> list[tuple[Channel, Read]]:
+def states(
+    nvml: Any, handle: Any, board: Facts, own: OwnProcesses
+) -> list[tuple[Channel, Read]]:
     """What tells about the state of a board, not about its joules."""
     clock, heat = nvml.nvmlDeviceGetClockInfo, nvml.nvmlDeviceGetTemperature
     sm, memory, sensor = (
@@ -156,7 +159,10 @@ def states(nvml: Any, handle: Any, board: Facts) -> list[tuple[Channel, Read]]:
         ("power_limit", "power_limit_w", Quantity.LIMIT_W,
          lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000.0),
         ("processes", "processes", Quantity.COUNT,
-         lambda: float(len(nvml.nvmlDeviceGetComputeRunningProcesses(handle)))),
+         lambda: own.foreign(
+             process.pid
+             for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+         )),
     ]  # fmt: skip
     return [(state_channel(board, w, n, q), read) for w, n, q, read in table]
 

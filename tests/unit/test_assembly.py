@@ -105,6 +105,13 @@ def test_a_window_in_which_the_machine_slept_is_invalid() -> None:
 
     assert record.status == "invalid"
     assert record.reason == "the machine slept for 10.0 s inside the window"
+    assert {reading.energy_j for reading in record.energy} == {None}
+    assert {reading.reason for reading in record.energy} == {record.reason}
+    assert record.total is not None
+    assert (record.total.energy_j, record.total.reason) == (None, record.reason)
+    assert record.idle.net_energy_j is None
+    assert record.carbon is not None
+    assert record.carbon.co2e_g is None
 
 
 def test_a_trial_without_a_window_keeps_its_reason() -> None:

@@ -203,6 +203,24 @@ def test_a_counter_that_failed_tells_why_where_no_power_helps() -> None:
     assert "stood still" in (reading.reason or "")
 
 
+@pytest.mark.parametrize(("end_s", "troubled"), [(2.02, False), (3.0, True)])
+def test_a_counter_that_had_no_time_to_tick_is_no_trouble(
+    end_s: float,
+    troubled: bool,  # noqa: FBT001
+) -> None:
+    described = [channel(period_s=0.1), channel("power", kind="gauge", tier="C")]
+    times_s = [0.1 * i for i in range(10 * round(end_s))] + [end_s]
+    trace = {
+        "meter/energy_j": samples(*[(t, min(20.0, 10.0 * t)) for t in times_s]),
+        "power": samples(*[(t, 100.0) for t in times_s]),
+    }
+
+    (reading,) = energy.account(described, trace, span(2.0, end_s))
+
+    assert reading.energy_j is not None
+    assert (reading.reason is not None) is troubled
+
+
 def test_the_bound_holds_both_where_power_contradicts_a_counter() -> None:
     described = [channel(period_s=0.1), channel("power", kind="gauge", tier="C")]
     trace = {

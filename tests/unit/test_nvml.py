@@ -5,11 +5,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from harness.errors import ProbeUnavailable
 from harness.probes.nvml import NvmlProbe
+from harness.probes.own_processes import OwnProcesses
 from harness.records import Channel
 from tests.nvml_stub import (
     AMPERE,
@@ -71,6 +73,19 @@ def test_a_gpu_tells_joules_watts_and_its_state(nvml: NvmlStub) -> None:
         "tensor_active_ratio": 0.5,
         "dram_active_ratio": 0.25,
     }
+
+
+def test_the_work_itself_is_no_foreign_process(nvml: NvmlStub, tmp_path: Path) -> None:
+    for pid, parent in ((61, 1), (63, 61), (90, 1)):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (python) S {parent} 1 {pid}")
+    nvml.install(Gpu(uuid=A, processes=(61, 63, 90)))
+    at(nvml, 1.0)
+    probe = NvmlProbe(own=OwnProcesses(tmp_path, starter=61))
+    name = f"nvml/{A}/processes"
+
+    with opened(probe):
+        assert probe.read([name]) == {name: 1.0}
 
 
 def test_the_first_reading_of_gpm_is_missing_not_zero(nvml: NvmlStub) -> None:

@@ -103,6 +103,52 @@ def test_power_that_swings_has_not_settled(swing: float, settled: bool) -> None:
     assert bool(reasons) is not settled
 
 
+def power(*, after_w: float, observed_ratio: float = 1.0) -> tuple[Channel, Series]:
+    """A gauge that tells 100 W for six seconds, and then so much."""
+    gauge = channel("watts", kind="gauge", tier="C").model_copy(
+        update={"observed_ratio": observed_ratio}
+    )
+    points = [(0.1 * k, 100.0 if k < 60 else after_w) for k in range(121)]
+    return gauge, samples(*points)
+
+
+@pytest.mark.parametrize(("after_w", "settled"), [(100.5, True), (300.0, False)])
+def test_a_power_reading_that_swings_has_not_settled(
+    after_w: float,
+    settled: bool,  # noqa: FBT001
+) -> None:
+    gauge, series = power(after_w=after_w)
+
+    reasons = states.unsteady([gauge], {gauge.name: series}, span(0.0, 12.0))
+
+    assert bool(reasons) is not settled
+
+
+def test_a_counter_tells_whether_its_device_has_settled_before_power_does() -> None:
+    gauge, series = power(after_w=300.0)
+    counter = channel(period_s=0.1)
+    even = samples(*[(0.1 * k, 10.0 * k) for k in range(121)])
+    trace = {gauge.name: series, counter.name: even}
+
+    assert states.unsteady([gauge, counter], trace, span(0.0, 12.0)) == []
+
+
+@pytest.mark.parametrize(("end_s", "told"), [(0.5, False), (10.0, True)])
+def test_a_moment_tells_nothing_of_foreign_or_stolen_time(
+    end_s: float,
+    told: bool,  # noqa: FBT001
+) -> None:
+    trace = {
+        name: samples((0, series.values[0]), (end_s, series.values[1]))
+        for name, series in HOST_TRACE.items()
+    }
+
+    seen = states.utilization(HOST, trace, span(0.0, end_s), own_cpu_s=0.0)
+
+    assert (seen.foreign_cpu_ratio is not None) is told
+    assert (seen.steal_ratio is not None) is told
+
+
 def test_a_stretch_too_short_to_judge_is_not_judged() -> None:
     counter = channel(period_s=0.1)
     trace = {counter.name: samples(*[(0.1 * k, 20.0 * k * k) for k in range(20)])}
