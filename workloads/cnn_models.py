@@ -46,7 +46,8 @@ EFFICIENTNET_LITE0: tuple[Stage, ...] = (
 )
 FIRST, LAST = 32, 1280  # channels of the first and the last convolution
 DROPOUT = 0.2
-TENSORFLOW_NORM = {"eps": 1e-3, "momentum": 0.01}
+TENSORFLOW_NORM = {"eps": 1e-3}
+"""Torch's momentum stays: trainings here are too short for TensorFlow's."""
 
 
 def channels_of(model: str) -> int:
