@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness import registry
@@ -142,9 +143,15 @@ def _members() -> dict[str, list[str]]:
 
 def _options_table() -> dict[str, Key]:
     return {
-        name: Key(table={n: _option(o) for n, o in (card.options or {}).items()})
+        name: Key(table={n: _described(o) for n, o in (card.options or {}).items()})
         for name, card in registry.cards().items()
     }
+
+
+def _described(option: Option) -> Key:
+    """An option with what its card says of it."""
+    key = _option(option)
+    return replace(key, schema={**key.schema, "description": option.about})
 
 
 def _option(option: Option) -> Key:

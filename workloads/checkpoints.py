@@ -103,7 +103,9 @@ def _from_hub(name: str, revision: str) -> Path:
 
     asked: dict[str, Any] = {"revision": revision or None, "allow_patterns": WANTED}
     try:
-        return Path(snapshot_download(name, local_files_only=True, **asked))
+        kept = Path(snapshot_download(name, local_files_only=True, **asked))
+        if list(kept.glob("*.safetensors")):
+            return kept
     except LocalEntryNotFoundError:
         pass
     try:
