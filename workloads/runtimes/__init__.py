@@ -117,9 +117,11 @@ def unsupported(configuration: Configuration) -> str | None:
         if configuration.phase not in found.phases:
             return f"{found.name} is for {' and '.join(found.phases)} only"
     own = runtime.precisions
-    if own is None or precision.name not in own:
-        if reason := precision.refuse(configuration):  # torch converts it
-            return reason
+    if own is not None and precision.name not in own and not precision.portable:
+        return f"{runtime.name} has no {precision.name} here"
+    by_torch = own is None or precision.name not in own
+    if by_torch and (reason := precision.refuse(configuration)):
+        return reason
     for found in (precision, runtime):
         if configuration.device not in found.devices:
             return f"{found.name} needs the device {' or '.join(found.devices)}"
@@ -128,8 +130,6 @@ def unsupported(configuration: Configuration) -> str | None:
             f"the weights of {precision.name} are not the reference's: give it "
             "`track: open` in matrix.include"
         )
-    if own is not None and precision.name not in own and not precision.portable:
-        return f"{runtime.name} has no {precision.name} here"
     for found in (precision, runtime):
         if missing := [name for name in found.packages if find_spec(name) is None]:
             cure = f"pip install 'joulebench[{found.extra}]'"
