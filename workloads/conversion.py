@@ -17,6 +17,7 @@ from harness.contracts import Skip
 from harness.records import Configuration, Doubt
 
 os.environ.setdefault("TORCHAO_FORCE_SKIP_LOADING_SO_FILES", "1")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it reports over the network
 
 CPU_INFO = Path("/proc/cpuinfo")
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"})

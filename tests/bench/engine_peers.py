@@ -180,7 +180,6 @@ def onnxruntime_int8_static(model: Any, batch: Any) -> Step:
         QuantType,
         quantize_static,
     )
-    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         """One batch, once."""
@@ -196,11 +195,10 @@ def onnxruntime_int8_static(model: Any, batch: Any) -> Step:
         import onnx
 
         path = _exported(model, batch, folder)
-        clean, target = path.with_name("clean.onnx"), path.with_name("int8.onnx")
-        quant_pre_process(path, clean)
-        name = onnx.load(clean).graph.input[0].name
+        target = path.with_name("int8.onnx")
+        name = onnx.load(path).graph.input[0].name
         quantize_static(
-            clean,
+            path,
             target,
             Reader(name),
             per_channel=True,
