@@ -156,7 +156,7 @@ def _performance(outcome: Outcome, window: Span) -> Performance:
         items_per_s=outcome.items / duration_s if duration_s > 0 else None,
         latency_s=_latency(outcome.latencies_s),
         flop_per_item=outcome.flop_per_item,
-        peak_flops=outcome.peak_flops,
+        peak_flop_per_s=outcome.peak_flop_per_s,
         peak_flops_ratio=_of_peak(outcome, duration_s),
         peak_source=outcome.peak_source,
     )
@@ -164,10 +164,10 @@ def _performance(outcome: Outcome, window: Span) -> Performance:
 
 def _of_peak(outcome: Outcome, duration_s: float) -> float | None:
     """Operations a second over the device's peak."""
-    if not outcome.flop_per_item or not outcome.peak_flops or duration_s <= 0:
+    if not outcome.flop_per_item or not outcome.peak_flop_per_s or duration_s <= 0:
         return None
     rate = outcome.items * outcome.flop_per_item / duration_s
-    return rate / outcome.peak_flops
+    return rate / outcome.peak_flop_per_s
 
 
 def _latency(latencies_s: Sequence[float]) -> Latency:

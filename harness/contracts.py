@@ -142,12 +142,12 @@ class Effort:
 
     Attributes:
         flop_per_item: None where it is not counted.
-        peak_flops: Operations a second at the precision that ran; None when unknown.
+        peak_flop_per_s: Operations a second at the precision that ran; None when unknown.
         source: Where the peak is from.
     """
 
     flop_per_item: float | None = None
-    peak_flops: float | None = None
+    peak_flop_per_s: float | None = None
     source: str | None = None
 
 

@@ -38,7 +38,7 @@ class Outcome(Noun):
     model: ModelFacts | None = None
     memory_peak_bytes: int | None = None
     flop_per_item: float | None = None
-    peak_flops: float | None = None
+    peak_flop_per_s: float | None = None
     peak_source: str | None = None
     work_s: float | None = None
     cpu_s: float | None = None

@@ -279,7 +279,7 @@ class Performance(Noun):
         flop_per_item: Operations of the fp32 model's matrix products and convolutions,
             two a multiplication; three times those of a forward pass in training.
         peak_flops_ratio: Operations a second over that peak of the device.
-        peak_flops: Operations a second, at the precision that ran.
+        peak_flop_per_s: Operations a second, at the precision that ran.
         peak_source: Where the peak is from: a data sheet, or a product timed here.
     """
 
@@ -287,7 +287,7 @@ class Performance(Noun):
     latency_s: Latency = Latency()
     flop_per_item: float | None = None
     peak_flops_ratio: float | None = None
-    peak_flops: float | None = None
+    peak_flop_per_s: float | None = None
     peak_source: str | None = None
 
 

@@ -104,7 +104,7 @@ def run_trial(
         model=workload.facts(),
         memory_peak_bytes=bench.backend.memory_peak_bytes(),
         flop_per_item=effort.flop_per_item,
-        peak_flops=effort.peak_flops,
+        peak_flop_per_s=effort.peak_flop_per_s,
         peak_source=effort.source,
         work_s=work_s - work.exams_s,
         cpu_s=cpu_s,

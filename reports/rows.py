@@ -136,9 +136,7 @@ def row_of(trials: Sequence[TrialRecord]) -> Row:
         configuration=head.configuration,
         trials=len(usable),
         notes=notes,
-    ).model_copy(
-        update={**_energies(usable), **_qualities(usable), **_efforts(usable)}
-    )
+    ).model_copy(update={**_energies(usable), **_qualities(usable), **_efforts(usable)})
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

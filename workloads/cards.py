@@ -56,6 +56,8 @@ LEARNING: Mapping[str, Option] = {
         maximum=1.0,
     ),
 }
+
+
 def _bert_refuse(configuration: Configuration) -> str | None:
     options = configuration.options
     if options.get("checkpoint") and options.get("size", "tiny") != "tiny":

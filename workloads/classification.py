@@ -18,11 +18,17 @@ from torch import Tensor, nn
 from harness.contracts import Card, Effort, Setting, Skip
 from harness.records import Doubt, ModelFacts, OptionValue, Phase, Quality
 from workloads.cards import options_of
-from workloads.conversion import Context, Converted, parameter_count, weight_bytes
+from workloads.conversion import (
+    PRECISIONS,
+    Context,
+    Converted,
+    parameter_count,
+    weight_bytes,
+)
 from workloads.datasets import Split
 from workloads.inference import Inference, channels_last, shaped
-from workloads.peaks import TRAIN_OVER_INFER, flop_per_item, peak_flops
-from workloads.runtimes import PRECISIONS, RUNTIMES, unsupported
+from workloads.peaks import TRAIN_OVER_INFER, flop_per_item, peak_flop_per_s
+from workloads.runtimes import RUNTIMES, unsupported
 from workloads.training import Lesson, Training
 from workloads.tuning import tuned
 from workloads.weights import load_or_train, weights_path
@@ -187,11 +193,11 @@ class Classification:
     def effort(self) -> Effort:
         """Operations an item, and the peak of the device at this precision."""
         device = self._setting.device
-        peak, source = peak_flops(device, self._converted.peak)
+        peak, source = peak_flop_per_s(device, self._converted.peak)
         is_training = self._setting.configuration.phase == Phase.TRAIN
         factor = TRAIN_OVER_INFER if is_training else 1.0
         flop = self._flop * factor if self._flop else None
-        return Effort(flop_per_item=flop, peak_flops=peak, source=source)
+        return Effort(flop_per_item=flop, peak_flop_per_s=peak, source=source)
 
     def doubts(self) -> Sequence[Doubt]:
         """Emulated or uncompiled arithmetic, where the precision knows of it."""
@@ -230,9 +236,7 @@ class School:
         model = self.untrained(REFERENCE_SEED)
         return self._learnt(model, int(self._options["epochs"]), None, "")
 
-    def taught(
-        self, model: nn.Module, *, epochs: int, teacher: nn.Module
-    ) -> nn.Module:
+    def taught(self, model: nn.Module, *, epochs: int, teacher: nn.Module) -> nn.Module:
         """The model after some epochs, or as the cache has it."""
         variant = self._setting.configuration.precision
         return self._learnt(model, epochs, teacher, variant)[0]

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from harness.contracts import Skip
+from harness.contracts import Refusal, Skip
 from harness.records import Configuration, Doubt
 
 os.environ.setdefault("TORCHAO_FORCE_SKIP_LOADING_SO_FILES", "1")
@@ -98,8 +98,7 @@ class Converted:
     doubts: tuple[Doubt, ...] = ()
 
 
-Convert = Callable[[Any, Context], "Converted | Skip"]
-Refuse = Callable[[Configuration], "str | None"]
+Convert = Callable[[Any, Context], Converted | Skip]
 
 
 def welcome(configuration: Configuration) -> None:
@@ -125,7 +124,7 @@ class Precision:
     phases: tuple[str, ...] = BOTH
     devices: tuple[str, ...] = EVERYWHERE
     track: Literal["closed", "open"] = "closed"
-    refuse: Refuse = welcome
+    refuse: Refusal = welcome
     portable: bool = False
     packages: tuple[str, ...] = ()
     extra: str = ""
@@ -186,7 +185,7 @@ def parameter_count(modules: Iterable[Any]) -> int:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """torch and torchao warn of their own deprecated parts when they are loaded."""
+    """Torch and torchao warn of their own deprecated parts when they are loaded."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -77,7 +77,7 @@ def shaped(batch: Tensor) -> Tensor:
 def channels_last(model: nn.Module) -> nn.Module:
     """The model with the weights of its convolutions laid out like `shaped` inputs."""
     if any(isinstance(module, nn.Conv2d) for module in model.modules()):
-        return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model
 
 

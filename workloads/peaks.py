@@ -38,21 +38,27 @@ def flop_per_item(model: nn.Module, batch: Tensor) -> float | None:
 
     state = {n: t.to("meta") for n, t in model.state_dict(keep_vars=True).items()}
     counter = FlopCounterMode(display=False)
+    was_training = model.training
+    model.eval()  # normalisation over a batch of one is refused in training
     try:
         with torch.no_grad(), counter:
             functional_call(model, state, (batch.to("meta"),))
     except (RuntimeError, NotImplementedError):
         return None
+    finally:
+        model.train(was_training)
     return counter.get_total_flops() / len(batch) or None
 
 
-def peak_flops(device: str, precision: str) -> tuple[float | None, str | None]:
+def peak_flop_per_s(device: str, precision: str) -> tuple[float | None, str | None]:
     """Operations a second at a number format, and where that is from."""
     if device.startswith("cuda"):
         return sheet_flops(torch.cuda.get_device_name(), precision)
     dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16}
     if device == "cpu" and precision in dtypes:
-        return timed_flops(dtypes[precision]), f"a product of {SIDE} x {SIDE} timed here"
+        return timed_flops(
+            dtypes[precision]
+        ), f"a product of {SIDE} x {SIDE} timed here"
     return None, None
 
 
@@ -60,7 +66,9 @@ def sheet_flops(name: str, precision: str) -> tuple[float | None, str | None]:
     """Of a GPU by its name; the first word of the table that the name holds."""
     for word, sheet in SHEETS.items():
         if all(part in name for part in word.split()):
-            tera = sheet.get(precision, sheet.get("bf16") if precision == "fp16" else None)
+            tera = sheet.get(
+                precision, sheet.get("bf16") if precision == "fp16" else None
+            )
             return (tera * TFLOP, f"data sheet of {word}") if tera else (None, None)
     return None, None
 

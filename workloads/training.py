@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +53,7 @@ class Training:
         self._peak = float(options["learning_rate"])
         self._order = self._shuffle()
         self._optimizer = optimizer(self.model, options, self._peak)
-        self._scaler = torch.amp.GradScaler(  # type: ignore[attr-defined]
+        self._scaler = torch.amp.GradScaler(
             lesson.y.device.type, enabled=converted.scales_loss
         )
         self.steps = len(self._order)
@@ -126,9 +125,7 @@ def distance(logits: Tensor, wanted: Tensor) -> Tensor:
     return kl_div(mine, theirs, reduction="batchmean") * TEMPERATURE**2
 
 
-def optimizer(
-    model: nn.Module, options: Options, rate: float
-) -> torch.optim.Optimizer:
+def optimizer(model: nn.Module, options: Options, rate: float) -> torch.optim.Optimizer:
     """AdamW or SGD with momentum over what may learn, in fused kernels."""
     learning = [p for p in model.parameters() if p.requires_grad]
     if options.get("optimizer") == "sgd":

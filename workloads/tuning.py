@@ -11,7 +11,9 @@ from workloads.conversion import quiet
 
 RANK = 8
 """Of LoRA's additions, as in its paper's experiments (arXiv 2106.09685, table 6)."""
-FROM_SCRATCH = "it starts from scratch, where all of it must learn: give it pretrained weights"
+FROM_SCRATCH = (
+    "it starts from scratch, where all of it must learn: give it pretrained weights"
+)
 
 
 def tuned(model: nn.Module, options: Mapping[str, OptionValue]) -> nn.Module | Skip:
@@ -22,13 +24,14 @@ def tuned(model: nn.Module, options: Mapping[str, OptionValue]) -> nn.Module | S
     )
     if how != "all" and not is_pretrained:
         return Skip(f"tune={how}: {FROM_SCRATCH}")
+    made: nn.Module | Skip = model
     if how == "head":
-        model = _head_only(model)
+        made = _head_only(model)
     elif how == "lora":
-        model = _with_lora(model)
-    if options.get("checkpointing") == "on":
-        return _checkpointed(model)
-    return model
+        made = _with_lora(model)
+    if options.get("checkpointing") == "on" and isinstance(made, nn.Module):
+        return _checkpointed(made)
+    return made
 
 
 def _head(model: nn.Module) -> tuple[str, nn.Linear]:
@@ -50,8 +53,7 @@ def _with_lora(model: nn.Module) -> nn.Module | Skip:
             from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
         return Skip(f"tune=lora: {error}: pip install 'joulebench[lora]'")
-    name, head = _head(model)
-    del name
+    _, head = _head(model)
     config = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=["query", "value"])
     model = inject_adapter_in_model(config, model)
     head.requires_grad_(requires_grad=True)

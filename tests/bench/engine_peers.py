@@ -11,7 +11,7 @@ Step = Callable[[], object]
 
 
 def bert() -> Any:
-    """Transformers' own BERT-base with its default shapes but ours of the vocabulary."""
+    """Transformers' own BERT-base, with a vocabulary as large as ours."""
     from transformers.models.bert.configuration_bert import BertConfig
     from transformers.models.bert.modeling_bert import BertForSequenceClassification
 
@@ -109,7 +109,10 @@ def _openvino(model: Any, batch: Any, hint: str, *, quantise: bool = False) -> S
             nncf.Dataset([batch.numpy()]),
             model_type=nncf.ModelType.TRANSFORMER if is_text else None,
         )
-    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
+    options: dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": hint,
+    }
     options["INFERENCE_NUM_THREADS"] = torch.get_num_threads()
     compiled = openvino.Core().compile_model(graph, "CPU", options)
     request = compiled.create_infer_request()
@@ -128,7 +131,7 @@ def openvino_bf16(model: Any, batch: Any) -> Step:
 
 
 def openvino_int8_static(model: Any, batch: Any) -> Step:
-    """NNCF's post-training quantisation; the rest in bf16, the engine's default here."""
+    """NNCF's post-training quantisation; the rest in bf16, as by default here."""
     return _openvino(model, batch, "bf16", quantise=True)
 
 

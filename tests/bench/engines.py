@@ -55,6 +55,16 @@ CELLS = {
 SHAPES = {"bert": "BERT-base, 128 tokens", "cnn": "ResNet-50, 224 px"}
 PACKAGES = ("torch", "torchao", "transformers", "openvino", "nncf", "onnxruntime")
 
+METHOD = """\
+Random weights; the sides alternate in one process. The peer is the engine used as its
+manual says (`tests/bench/engine_peers.py`); the ratio is the median over rounds of our
+items a second over its. The aim is 0.95 or more in every cell. Memory is the peak of our
+process, conversion included, before the peer was loaded."""
+HEAD = (
+    "| shape | precision | run time | ours, items/s | peer, items/s "
+    "| ours / peer (rounds) | of fp32 eager | peak memory |"
+)
+
 Step = Callable[[], object]
 
 
@@ -199,17 +209,13 @@ def page(rows: list[dict[str, Any]], asked: argparse.Namespace) -> str:
     lines = [
         "# Our run times beside plain scripts of the same engines",
         "",
-        f"Written by `python -m tests.bench.engines` on {datetime.now(UTC):%Y-%m-%d}, "
-        f"{platform.system()} {platform.machine()}, {cpu_name()}: {versions}.",
+        f"Written by `python -m tests.bench.engines` on {datetime.now(UTC):%Y-%m-%d}:",
+        f"{platform.system()} {platform.machine()}, {cpu_name()}; {versions}.",
         "",
-        f"Batch {BATCH}, random weights, {asked.rounds} rounds of {asked.seconds:g} s a "
-        "side, alternating in one process. The peer is the engine used as its manual "
-        "says (`tests/bench/engine_peers.py`); the ratio is the median over rounds of "
-        "our items a second over its. The aim is 0.95 or more in every cell. Memory is "
-        "the peak of our process, conversion included, before the peer was loaded.",
+        f"Batch {BATCH}, {asked.rounds} rounds of {asked.seconds:g} s a side.",
+        METHOD,
         "",
-        "| shape | precision | run time | ours, items/s | peer, items/s "
-        "| ours / peer (rounds) | of fp32 eager | peak memory |",
+        HEAD,
         "|---|---|---|--:|--:|--:|--:|--:|",
     ]
     eager = {r["shape"]: r["ours_per_s"] for r in rows if is_reference(r)}

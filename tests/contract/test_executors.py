@@ -55,7 +55,7 @@ def test_a_job_comes_to_its_outcome(executor: Executor, tmp_path: Path) -> None:
     assert outcome.status == "ok"
     assert outcome.trial == "one-work"
     assert outcome.items > 0
-    assert {event["stage"] for event in events} >= {"setup", "window"}
+    assert {event["stage"] for event in events} >= {"load", "window"}
 
 
 @pytest.mark.parametrize("what", ["raise", "exit", "kill", "hang"])

@@ -1,4 +1,4 @@
-"""Each precision changes what it claims, by how much it claims, or says why it cannot."""
+"""Each precision changes what it claims, and by how much, or says why it cannot."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -155,7 +155,7 @@ def test_weights_shrink_and_answers_stay(
 )
 def test_weights_of_linear_layers_are_integers(name: str, dtype: Any) -> None:
     found = converted(name, "bert")
-    linears = [m for m in found.model.modules() if isinstance(m, nn.Linear)]
+    linears: list[Any] = [m for m in found.model.modules() if isinstance(m, nn.Linear)]
     assert len(linears) == found.layers == 14
     assert all(m.weight.qdata.dtype == dtype for m in linears)
 
@@ -197,7 +197,9 @@ def test_pruning_sets_the_smallest_weights_to_zero(name: str, share: float) -> N
 def test_two_of_four_are_the_largest() -> None:
     weight = torch.tensor([[1.0, -4.0, 2.0, 3.0, 0.1, 0.2, -0.3, 0.0]])
     kept = pruning.keep_2_of_4(weight)
-    assert kept.tolist() == [[0.0, -4.0, 0.0, 3.0, 0.0, pytest.approx(0.2), pytest.approx(-0.3), 0.0]]
+    assert kept.tolist() == [
+        [0.0, -4.0, 0.0, 3.0, 0.0, pytest.approx(0.2), pytest.approx(-0.3), 0.0]
+    ]
 
 
 @pytest.mark.parametrize("workload", ["bert", "cnn"])
@@ -237,7 +239,7 @@ def test_quantisation_aware_training_learns_and_is_scored_in_int8(
     for _ in range(8):
         loss = nn.functional.cross_entropy(model(example), torch.arange(BATCH) % 3)
         rate.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         rate.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
@@ -335,7 +337,8 @@ def test_engines_run_what_torch_has_no_kernels_for() -> None:
 
 
 def test_every_precision_and_run_time_says_what_it_is() -> None:
-    for found in (*PRECISIONS.values(), *RUNTIMES.values()):
+    everything: list[Any] = [*PRECISIONS.values(), *RUNTIMES.values()]
+    for found in everything:
         assert found.about
         assert set(found.phases) <= {"train", "infer"}
         assert not found.packages or found.extra

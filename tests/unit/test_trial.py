@@ -89,7 +89,7 @@ class StepWorkload:
         return False
 
     def effort(self) -> Effort:
-        return Effort(flop_per_item=10.0, peak_flops=100.0, source="fake")
+        return Effort(flop_per_item=10.0, peak_flop_per_s=100.0, source="fake")
 
     def warm(self) -> None:
         self.warmed += 1

@@ -1,5 +1,6 @@
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,14 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from harness.contracts import Card, Setting
+from harness.contracts import Card, Setting, Skip
 from harness.records import Configuration, OptionValue, Phase
 from harness.registry import load
 from workloads import cnn_models, rnn
 from workloads.cards import CARDS
-from workloads.classification import Classification, Options, Recipe, schedule
+from workloads.classification import Classification, Options, Recipe
 from workloads.datasets import Split
 from workloads.sources import cache_dir
+from workloads.training import Training, schedule
 from workloads.weights import weights_path
 
 CARD = CARDS["cnn"]
@@ -34,7 +36,7 @@ def fake_model(_: Options, classes: int) -> nn.Module:
 
 
 def workload() -> Classification:
-    return Classification(Recipe(CARD, fake_data, fake_model))
+    return Classification(Recipe(CARD, fake_data, fake_model, fake_model))
 
 
 def setting(
@@ -51,20 +53,74 @@ def setting(
     return Setting(configuration=configuration, device="cpu", seed=seed, cache=cache)
 
 
+def ready(found: Classification, place: Setting) -> Skip | None:
+    return found.prepare(place) or found.convert()
+
+
 def trained(cache: Path, warm: int, seed: int = 1) -> list[torch.Tensor]:
     found = workload()
-    assert found.prepare(setting(cache, "train", seed=seed)) is None
+    assert ready(found, setting(cache, "train", seed=seed)) is None
     for _ in range(warm):
         found.warm()
     total = found.total_steps()
     assert total == 27
     assert sum(found.step() for _ in range(total)) == 108
+    assert isinstance(found._loop, Training)
     return list(found._loop.model.state_dict().values())
 
 
 def test_warming_leaves_no_trace_in_training(tmp_path: Path) -> None:
     cold, warm = trained(tmp_path, 0), trained(tmp_path, 5)
     assert all(torch.equal(a, b) for a, b in zip(cold, warm, strict=True))
+
+
+def test_a_training_stops_at_its_target(tmp_path: Path) -> None:
+    found = workload()
+    place = setting(tmp_path, "train")
+    options = place.configuration.options | {"target": 0.7}
+    asked = place.configuration.model_copy(update={"options": options})
+    ready(found, replace(place, configuration=asked))
+    steps = 0
+    while True:
+        found.step()
+        steps += 1
+        if found.exam_due() and found.examine():
+            break
+    assert steps < (found.total_steps() or 0)
+    quality, _ = found.evaluate()
+    assert quality.target == 0.7
+    assert (quality.accuracy or 0.0) >= 0.7
+
+
+def test_fixed_work_is_never_examined(tmp_path: Path) -> None:
+    found = workload()
+    ready(found, setting(tmp_path, "train"))
+    found.step()
+    assert not found.exam_due()
+
+
+def test_f1_and_recall_stand_beside_accuracy(tmp_path: Path) -> None:
+    found = workload()
+    ready(found, setting(tmp_path, "infer"))
+    quality, arrays = found.evaluate()
+    assert quality.recall == pytest.approx(
+        np.mean(
+            [
+                arrays["correct"][fake_data({}, tmp_path).y_test == k].mean()
+                for k in (0, 1)
+            ]
+        )
+    )
+    assert quality.f1 is not None
+
+
+def test_the_effort_is_that_of_the_products(tmp_path: Path) -> None:
+    found = workload()
+    ready(found, setting(tmp_path, "train"))
+    effort = found.effort()
+    assert effort.flop_per_item == 3 * 2 * (6 * 8 + 8 * 2)
+    assert effort.peak_flop_per_s is not None
+    assert effort.source is not None
 
 
 def test_the_seed_decides(tmp_path: Path) -> None:
@@ -74,7 +130,7 @@ def test_the_seed_decides(tmp_path: Path) -> None:
 
 def test_training_is_scored_on_held_out_items(tmp_path: Path) -> None:
     found = workload()
-    found.prepare(setting(tmp_path, "train"))
+    ready(found, setting(tmp_path, "train"))
     for _ in range(found.total_steps() or 0):
         found.step()
     quality, arrays = found.evaluate()
@@ -92,7 +148,7 @@ def test_inference_uses_one_set_of_weights(tmp_path: Path) -> None:
     for precision, batch in (("fp32", 4), ("bf16", 8)):
         found = workload()
         place = setting(tmp_path, "infer", precision, batch)
-        found.prepare(place)
+        ready(found, place)
         assert found.total_steps() is None
         digests.add(found.facts().weights_sha256)
         assert weights_path(CARD, place.configuration, tmp_path).exists()
@@ -106,21 +162,21 @@ def test_answers_of_the_window_are_what_is_scored(
     tmp_path: Path, steps: int, *, inside: bool
 ) -> None:
     found = workload()
-    found.prepare(setting(tmp_path, "infer"))
+    ready(found, setting(tmp_path, "infer"))
     found.warm()
     assert [found.step() for _ in range(steps)] == [4] * steps
     quality, arrays = found.evaluate()
     assert quality.in_window == inside
     assert arrays["answer"].min() >= 0
     full = workload()
-    full.prepare(setting(tmp_path, "infer", batch=10))
+    ready(full, setting(tmp_path, "infer", batch=10))
     full.step()
     assert full.evaluate()[1]["answer"].tolist() == arrays["answer"].tolist()
 
 
 def test_a_batch_larger_than_the_test_set(tmp_path: Path) -> None:
     found = workload()
-    found.prepare(setting(tmp_path, "infer", batch=32))
+    ready(found, setting(tmp_path, "infer", batch=32))
     assert found.step() == 32
     quality, _ = found.evaluate()
     assert quality.in_window
@@ -190,7 +246,7 @@ def test_a_tiny_model_reaches_its_floor(card: Card) -> None:
         options=options,
     )
     found = load(card.load)()
-    found.prepare(Setting(configuration, "cpu", seed=3, cache=cache_dir()))
+    ready(found, Setting(configuration, "cpu", seed=3, cache=cache_dir()))
     started_s = time.monotonic()
     for _ in range(found.total_steps()):
         found.step()

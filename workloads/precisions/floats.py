@@ -50,9 +50,10 @@ def _set_products(name: str, context: Context) -> None:
         return
     from torch import backends
 
+    cudnn: Any = backends.cudnn  # its parts are made when it is loaded
     backends.cuda.matmul.fp32_precision = name
-    backends.cudnn.conv.fp32_precision = name
-    backends.cudnn.rnn.fp32_precision = name
+    cudnn.conv.fp32_precision = name
+    cudnn.rnn.fp32_precision = name
 
 
 def _no_bf16_training(configuration: Configuration) -> str | None:
@@ -112,9 +113,7 @@ def _autocast(model: Any, dtype: Any, name: str) -> Converted:
     )
 
 
-def _cast(
-    model: Any, dtype: Any, name: str, doubts: tuple[Doubt, ...]
-) -> Converted:
+def _cast(model: Any, dtype: Any, name: str, doubts: tuple[Doubt, ...]) -> Converted:
     cast = model.to(dtype)
     layers = sum(1 for m in cast.modules() if list(m.parameters(recurse=False)))
     return Converted(

@@ -206,7 +206,9 @@ def _torchao(
         quantize_(model, config, filter_fn=fits)
     done = [n for n, m in _linears(model).items() if _is_packed(m.weight)]
     if not done:
-        return Skip(f"{scheme.split(' on ')[0]} converted no layer of this model")
+        return Skip(
+            f"{scheme.split(' on ', maxsplit=1)[0]} converted no layer of this model"
+        )
     return Converted(
         model,
         parameters_ratio=sum(before[name] for name in done) / whole,

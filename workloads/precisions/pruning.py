@@ -19,7 +19,7 @@ EPOCHS = 1
 LSTM_WHOLE = "torch-pruning does not take an LSTM apart; `distilled` halves its width"
 DENSE = Doubt(
     code="dense-kernels",
-    message="the zeros are multiplied like any other weight: dense kernels save nothing",
+    message="dense kernels multiply the zeros like any other weight: nothing is saved",
     remedy="an engine with sparse kernels, or structured pruning (channels-50)",
 )
 

@@ -3,13 +3,13 @@
 Importing this imports neither torch nor any engine.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from harness.contracts import Skip
+from harness.contracts import Refusal, Skip
 from harness.records import Configuration
 from workloads.conversion import (
     BOTH,
@@ -18,7 +18,7 @@ from workloads.conversion import (
     PRECISIONS,
     Context,
     Converted,
-    Refuse,
+    Precision,
     welcome,
 )
 from workloads.precisions import integers, static_int8
@@ -31,8 +31,8 @@ class Runtime:
     """What runs a model.
 
     Attributes:
-        load: `module:function` that takes an fp32 model [in evaluation for `infer`], the
-            name of a precision and a context.
+        load: `module:function` that takes an fp32 model (in evaluation for `infer`),
+            the name of a precision and a context.
         packages: Modules it needs.
         extra: The extra of this distribution that installs them.
         precisions: Those it has a way of its own for; a portable precision runs on
@@ -48,7 +48,7 @@ class Runtime:
     packages: tuple[str, ...] = ()
     extra: str = ""
     precisions: tuple[str, ...] | None = None
-    refuse: Refuse = welcome
+    refuse: Refusal = welcome
 
     def convert(self, model: Any, precision: str, context: Context) -> Converted | Skip:
         """Bring an fp32 model into a precision and make it ready to run."""
@@ -68,7 +68,11 @@ def _no_compiled(configuration: Configuration) -> str | None:
 RUNTIMES: Mapping[str, Runtime] = {
     runtime.name: runtime
     for runtime in (
-        Runtime("eager", "torch, operation by operation", "workloads.runtimes.eager:convert"),
+        Runtime(
+            "eager",
+            "torch, one operation at a time",
+            "workloads.runtimes.eager:convert",
+        ),
         Runtime(
             "compile",
             "torch.compile (inductor), weights frozen in inference",
@@ -111,27 +115,46 @@ RUNTIMES: Mapping[str, Runtime] = {
 
 def unsupported(configuration: Configuration) -> str | None:
     """Why a configuration cannot run here as far as that is known without torch."""
+    return next(filter(None, _reasons(configuration)), None)
+
+
+def _reasons(configuration: Configuration) -> Iterator[str | None]:
+    """What each part says about it, the most telling first."""
     precision = PRECISIONS[configuration.precision]
     runtime = RUNTIMES[configuration.runtime]
-    for found in (precision, runtime):
-        if configuration.phase not in found.phases:
-            return f"{found.name} is for {' and '.join(found.phases)} only"
-    own = runtime.precisions
-    if own is not None and precision.name not in own and not precision.portable:
-        return f"{runtime.name} has no {precision.name} here"
-    by_torch = own is None or precision.name not in own
-    if by_torch and (reason := precision.refuse(configuration)):
-        return reason
-    for found in (precision, runtime):
-        if configuration.device not in found.devices:
-            return f"{found.name} needs the device {' or '.join(found.devices)}"
+    both = (precision, runtime)
+    yield from (_wrong_phase(found, configuration.phase) for found in both)
+    is_own = runtime.precisions is not None and precision.name in runtime.precisions
+    if runtime.precisions is not None and not is_own and not precision.portable:
+        yield f"{runtime.name} has no {precision.name} here"
+    if not is_own:  # torch converts it
+        yield precision.refuse(configuration)
+    yield from (_wrong_device(found, configuration.device) for found in both)
     if precision.track == "open" and configuration.track != "open":
-        return (
+        yield (
             f"the weights of {precision.name} are not the reference's: give it "
             "`track: open` in matrix.include"
         )
-    for found in (precision, runtime):
-        if missing := [name for name in found.packages if find_spec(name) is None]:
-            cure = f"pip install 'joulebench[{found.extra}]'"
-            return f"{', '.join(missing)} is not installed: {cure}"
-    return runtime.refuse(configuration)
+    yield from (_missing(found) for found in both)
+    yield runtime.refuse(configuration)
+
+
+def _wrong_phase(found: Precision | Runtime, phase: str) -> str | None:
+    known = found.phases
+    return None if phase in known else f"{found.name} is for {' and '.join(known)} only"
+
+
+def _wrong_device(found: Precision | Runtime, device: str) -> str | None:
+    known = found.devices
+    return (
+        None
+        if device in known
+        else (f"{found.name} needs the device {' or '.join(known)}")
+    )
+
+
+def _missing(found: Precision | Runtime) -> str | None:
+    """Packages that are not installed, with the cure."""
+    missing = [name for name in found.packages if find_spec(name) is None]
+    cure = f"pip install 'joulebench[{found.extra}]'"
+    return f"{', '.join(missing)} is not installed: {cure}" if missing else None
