@@ -142,7 +142,7 @@ class Effort:
 
     Attributes:
         flop_per_item: None where it is not counted.
-        peak_flop_per_s: Operations a second at the precision that ran; None when unknown.
+        peak_flop_per_s: Operations at the precision that ran; None when unknown.
         source: Where the peak is from.
     """
 

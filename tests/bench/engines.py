@@ -58,8 +58,8 @@ PACKAGES = ("torch", "torchao", "transformers", "openvino", "nncf", "onnxruntime
 METHOD = """\
 Random weights; the sides alternate in one process. The peer is the engine used as its
 manual says (`tests/bench/engine_peers.py`); the ratio is the median over rounds of our
-items a second over its. The aim is 0.95 or more in every cell. Memory is the peak of our
-process, conversion included, before the peer was loaded."""
+items a second over its. The aim is 0.95 or more in every cell. Memory is the peak of
+our process, conversion included, before the peer was loaded."""
 HEAD = (
     "| shape | precision | run time | ours, items/s | peer, items/s "
     "| ours / peer (rounds) | of fp32 eager | peak memory |"
