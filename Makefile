@@ -11,7 +11,7 @@ else
 TORCH ?= torch==$(TORCH_VERSION)
 endif
 
-.PHONY: bench test lint slow figures peers clean
+.PHONY: bench test lint slow figures findings engines peers clean
 bench: .venv/.installed
 	$(BIN)/bench run $(SUITE)
 
@@ -30,6 +30,14 @@ slow: .venv/.tested
 figures: .venv/.tested
 	$(BIN)/pytest -m slow tests/bench --benchmark-only --benchmark-columns=min,median,stddev,rounds
 	$(BIN)/python tests/bench/figures.py $(SUITE)
+
+# Which compressions save joules on this machine; half an hour or more.
+findings: .venv/.tested
+	$(BIN)/python -m tests.bench.findings
+
+# Our run times beside plain scripts of the same engines.
+engines: .venv/.tested
+	$(BIN)/python -m tests.bench.engines
 
 # Zeus has an environment of its own: its wheel brings packages named tests and docs.
 peers: .venv/.tested .venv-peers/.installed

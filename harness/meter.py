@@ -25,6 +25,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 from harness import checks, node
 from harness.clock import process_cpu_s
+from harness.energy import without_joules
 from harness.errors import BenchError
 from harness.metering import Measured, MeterClient, start_meter
 from harness.perimeter import nothing
@@ -81,7 +82,7 @@ def reading_of(name: str, measured: Measured) -> Reading:
     """What the meters said, with the doubts that it gives; no joules where invalid."""
     energy, total = measured.energy, measured.total
     if why := measured.invalid:
-        energy = tuple(_without_joules(each, why) for each in energy)
+        energy = tuple(without_joules(each, why) for each in energy)
         total = nothing(why)
     found = (
         *checks.short_window(measured.energy, measured.span.duration_s, LONGER),
@@ -98,18 +99,6 @@ def reading_of(name: str, measured: Measured) -> Reading:
         invalid=measured.invalid,
         doubts=found,
         node=node.boot(),
-    )
-
-
-def _without_joules(reading: EnergyReading, reason: str) -> EnergyReading:
-    return reading.model_copy(
-        update={
-            "energy_j": None,
-            "method": "none",
-            "error_bound_j": None,
-            "relative_bound_j": None,
-            "reason": reason,
-        }
     )
 
 
