@@ -11,6 +11,8 @@ from workloads.conversion import quiet
 
 RANK = 8
 """Of LoRA's additions, as in its paper's experiments (arXiv 2106.09685, table 6)."""
+CHECKPOINTING = ("activation_checkpointing_enable", "gradient_checkpointing_enable")
+"""What transformers calls it, newest name first."""
 FROM_SCRATCH = (
     "it starts from scratch, where all of it must learn: give it pretrained weights"
 )
@@ -62,9 +64,10 @@ def _with_lora(model: nn.Module) -> nn.Module | Skip:
 
 def _checkpointed(model: Any) -> nn.Module | Skip:
     """Activations computed again in the backward pass instead of being kept."""
-    able = [m for m in model.modules() if hasattr(m, "gradient_checkpointing_enable")]
-    if not able:
+    able = (getattr(m, n, None) for m in model.modules() for n in CHECKPOINTING)
+    enable = next(filter(None, able), None)
+    if enable is None:
         return Skip("checkpointing=on: this model has no part that can do it")
-    able[0].gradient_checkpointing_enable({"use_reentrant": False})
+    enable({"use_reentrant": False})
     found: nn.Module = model
     return found

@@ -119,3 +119,30 @@ def test_a_trial_without_a_window_keeps_its_reason() -> None:
 
     assert (record.status, record.reason) == ("failed", "killed")
     assert record.total is None
+
+
+def test_examining_a_training_is_not_in_its_joules() -> None:
+    spans = {
+        **SPANS,
+        "convert": (1.0, 2.0),
+        "evaluation": (8.0, 9.0),
+        "evaluation again": (12.0, 14.0),
+    }
+    given = [
+        {"name": name.removesuffix(" again"), "start_ns": a * 1e9, "end_ns": b * 1e9}
+        for name, (a, b) in spans.items()
+    ]
+
+    record = record_of(spans=given, flop_per_item=1e9, peak_flop_per_s=1e11)
+
+    assert record.total is not None
+    assert record.total.energy_j == pytest.approx(1800.0 - 3 * 120.0)
+    assert record.evaluation is not None
+    assert record.evaluation.duration_s == pytest.approx(3.0)
+    assert record.evaluation.energy_j == pytest.approx(360.0)
+    assert record.idle.net_energy_j == pytest.approx(12 * 100.0)
+    assert record.setup is not None
+    assert record.setup.convert_duration_s == pytest.approx(1.0)
+    assert record.setup.convert_energy_j == pytest.approx(20.0)
+    assert record.performance is not None
+    assert record.performance.peak_flops_ratio == pytest.approx(300 / 14.9 / 100)

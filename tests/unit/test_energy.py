@@ -325,3 +325,26 @@ def test_a_platform_zone_that_tells_less_than_the_packages_is_not_their_whole() 
     half = platform_total(110.0, gpu_w=300.0, packages=2)
 
     assert half == [(1000, ("cpu", "gpu")), (5000, ("cpu", "gpu"))]
+
+
+def test_an_evaluation_inside_the_window_is_taken_out_device_by_device() -> None:
+    trace = {"meter/energy_j": samples(*((t, 10.0 * t) for t in range(11)))}
+    whole = energy.account([channel()], trace, span(0, 10))
+    exam = energy.account([channel()], trace, span(4, 6))
+
+    (reading,) = energy.without(whole, [exam])
+
+    assert reading.energy_j == pytest.approx(80)
+    bounds = (whole[0].relative_bound_j or 0.0) + (exam[0].relative_bound_j or 0.0)
+    assert reading.relative_bound_j == pytest.approx(bounds)
+
+
+def test_an_evaluation_of_unknown_joules_leaves_the_window_unknown() -> None:
+    trace = {"meter/energy_j": samples(*((t, 10.0 * t) for t in range(11)))}
+    whole = energy.account([channel()], trace, span(0, 10))
+    lost = [reading.model_copy(update={"energy_j": None}) for reading in whole]
+
+    (reading,) = energy.without(whole, [lost])
+
+    assert reading.energy_j is None
+    assert "evaluation" in (reading.reason or "")

@@ -382,3 +382,51 @@ def test_skill_of_zero_is_a_guess_even_without_a_baseline() -> None:
 
     assert rows["fp32"].verdict == "fail"
     assert rows["fp32"].rank is None
+
+
+def converted(record: TrialRecord, joules: float) -> TrialRecord:
+    setup = {"duration_s": 2.0, "energy_j": joules + 5, "convert_energy_j": joules}
+    return TrialRecord.model_validate(
+        record.model_dump(by_alias=True) | {"setup": setup}
+    )
+
+
+def test_a_conversion_pays_after_so_many_items() -> None:
+    slow, quick = converted(trial("fp32", 100.0), 1.0), trial("bf16", 50.0)
+    rows = only([slow, converted(quick, 51.0)])
+    assert rows["bf16"].break_even_items == pytest.approx(50 / 0.5)
+    assert rows["fp32"].break_even_items is None
+
+
+def test_a_conversion_that_saves_nothing_never_pays() -> None:
+    rows = only(
+        [converted(trial("fp32", 100.0), 1.0), converted(trial("bf16", 120.0), 9.0)]
+    )
+    assert rows["bf16"].break_even_items is None
+
+
+def test_the_plainest_fp32_is_the_reference_and_other_run_times_are_rows() -> None:
+    records = [
+        trial("fp32", 100.0),
+        trial("fp32", 60.0, runtime="compile"),
+        trial("bf16", 80.0, runtime="compile"),
+    ]
+    (group,) = rank(records).groups
+    by_key = {row.key: row for row in group.rows}
+    reference = "bert/infer/fp32/cpu/b8"
+    assert {row.reference for row in group.rows} == {reference}
+    assert by_key[f"{reference}/compile"].energy_vs_reference == pytest.approx(0.6)
+    assert group.rows[0].key == f"{reference}/compile"
+    assert "fp32 compile is best" in group.sentence
+
+
+def test_a_training_that_missed_its_target_has_no_rank() -> None:
+    missed = trial("bf16", 50.0, phase="train", accuracy=0.79)
+    quality = missed.quality
+    assert quality is not None
+    missed = missed.model_copy(
+        update={"quality": quality.model_copy(update={"target": 0.8})}
+    )
+    rows = only([trial("fp32", 100.0, phase="train"), missed])
+    assert rows["bf16"].verdict == "fail"
+    assert "did not reach the target" in (rows["bf16"].reason or "")

@@ -69,6 +69,8 @@ class StepWorkload:
         self.clock = clock
         self.total = total
         self.skip: Skip | None = None
+        self.passes_after: int | None = None
+        self.done = 0
         self.warmed = 0
 
     def prepare(self, setting: Setting) -> Skip | None:
@@ -83,10 +85,12 @@ class StepWorkload:
         return self.total
 
     def exam_due(self) -> bool:
-        return False
+        self.done += 1
+        return self.passes_after is not None and self.done % 5 == 0
 
     def examine(self) -> bool:
-        return False
+        self.clock.sleep(0.5)
+        return self.done >= (self.passes_after or 0)
 
     def effort(self) -> Effort:
         return Effort(flop_per_item=10.0, peak_flop_per_s=100.0, source="fake")
@@ -115,10 +119,12 @@ def perform(
     skip: Skip | None = None,
     trial: str = "t",
     settles_s: float = 0.0,
+    passes_after: int | None = None,
 ) -> Outcome:
     clock = StepClock()
     workload = StepWorkload(clock, total)
     workload.skip = skip
+    workload.passes_after = passes_after
     configuration = Configuration(
         workload="tiny", phase=Phase.INFER, precision="fp32", device="cpu", batch_size=4
     )
@@ -217,3 +223,19 @@ def test_steps_that_still_get_faster_are_not_steady() -> None:
     assert not is_steady([1.0] * 4)
     assert not is_steady([2.0] * 5 + [1.0] * 5)
     assert is_steady([5.0] + [1.0] * 10)
+
+
+def test_a_training_ends_at_its_target_and_its_examinations_stand_apart() -> None:
+    outcome = perform(total=40, passes_after=10)
+
+    exams = [span for span in outcome.spans if span.name == "evaluation"]
+    assert outcome.steps == 10
+    assert [round(exam.duration_s, 6) for exam in exams] == [0.5, 0.5]
+    assert outcome.work_s == pytest.approx(10 * STEP_S)
+    window = next(span for span in outcome.spans if span.name == "window")
+    assert all(window.start_ns <= exam.start_ns for exam in exams)
+    assert all(exam.end_ns <= window.end_ns for exam in exams)
+
+
+def test_a_target_out_of_reach_ends_with_the_epochs() -> None:
+    assert perform(total=12, passes_after=100).steps == 12
