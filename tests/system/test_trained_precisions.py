@@ -7,8 +7,8 @@ import pytest
 from harness.contracts import Setting, Skip
 from harness.records import Configuration, Phase
 from harness.registry import cards, load
-from workloads.sources import cache_dir
 from workloads.runtimes import unsupported
+from workloads.sources import cache_dir
 
 RUIN = {"prune-90", "prune-50"}
 LOSES = {("cnn", "int8-static", "openvino"): 0.1}
