@@ -8,16 +8,13 @@ from harness.carbon import emissions
 from harness.checks import doubts
 from harness.jobs import Outcome, Raw
 from harness.plan import Plan, PlannedTrial
+from harness.readings import Channel, EnergyReading, EnergyTotal, Span
 from harness.records import (
-    Channel,
-    EnergyReading,
-    EnergyTotal,
     Evaluation,
     Idle,
     Latency,
     Performance,
     Setup,
-    Span,
     TrialRecord,
     WindowRecord,
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from harness.counters import ALIVE_PERIODS, Part
 from harness.gauges import integrate
 from harness.perimeter import RANK
-from harness.records import Channel, Provenance, Span
+from harness.readings import Channel, Provenance, Span
 from harness.series import Trace, samples_of
 
 AGREEMENT = 0.25

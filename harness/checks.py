@@ -3,14 +3,8 @@
 from collections.abc import Iterator
 
 from harness.jobs import Protocol
-from harness.records import (
-    Doubt,
-    EnergyReading,
-    EnergyTotal,
-    Provenance,
-    TrialRecord,
-    Utilization,
-)
+from harness.readings import EnergyReading, EnergyTotal, Provenance
+from harness.records import Doubt, TrialRecord, Utilization
 
 ENOUGH_UPDATES = 100
 ENOUGH_S = 10.0

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.gauges import DEFAULT_CEILING_W, age_s
-from harness.records import Channel, Provenance, Quantity
+from harness.readings import Channel, Provenance, Quantity
 from harness.series import EMPTY, Series, Times, Trace, Values, samples_of
 from harness.units import NS_PER_S
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.jobs import Job, Outcome
+from harness.readings import Channel
 from harness.records import (
-    Channel,
     Configuration,
     Doubt,
     ModelFacts,

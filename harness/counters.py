@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.records import Channel, Provenance, Span
+from harness.readings import Channel, Provenance, Span
 from harness.series import SHARP, Series, Times, Values
 from harness.units import NS_PER_S, seconds
 

@@ -8,7 +8,7 @@ from harness import registry
 from harness.clock import Clock, SystemClock
 from harness.meter import Reading, reading_of
 from harness.metering import start_meter
-from harness.records import Channel
+from harness.readings import Channel
 
 OBSERVE_S = 2.0
 

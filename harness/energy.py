@@ -17,7 +17,7 @@ from harness import perimeter
 from harness.belief import COVERAGE, Said, believe
 from harness.counters import Part, count
 from harness.gauges import integrate
-from harness.records import Channel, EnergyReading, Provenance, Quantity, Span
+from harness.readings import Channel, EnergyReading, Provenance, Quantity, Span
 from harness.series import Series, Trace, samples_of
 from harness.units import NS_PER_S
 

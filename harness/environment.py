@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 import harness
-from harness.records import Channel
+from harness.readings import Channel
 
 PACKAGES = ("torch", "torchao", "transformers", "numpy", "codecarbon", "nvidia-ml-py")
 FLAGS_OF_INTEREST = (

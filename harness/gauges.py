@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from harness.counters import GAP_INTERVALS, GAP_MIN_S, SLOW_S, Part, clip, gaps_of
-from harness.records import Channel, Provenance, Span
+from harness.readings import Channel, Provenance, Span
 from harness.series import Series
 from harness.units import NS_PER_S
 

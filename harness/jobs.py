@@ -2,16 +2,9 @@
 
 from typing import Literal
 
-from harness.records import (
-    Configuration,
-    Doubt,
-    Factor,
-    MeterCost,
-    ModelFacts,
-    Noun,
-    Quality,
-    Span,
-)
+from harness.noun import Noun
+from harness.readings import Span
+from harness.records import Configuration, Doubt, Factor, MeterCost, ModelFacts, Quality
 
 
 class Outcome(Noun):

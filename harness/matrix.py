@@ -9,7 +9,8 @@ from math import prod
 from harness import registry
 from harness.contracts import Card
 from harness.errors import UsageError
-from harness.records import Configuration, Noun, OptionValue
+from harness.noun import Noun
+from harness.records import Configuration, OptionValue
 from harness.suite import Block, Suite
 from harness.suite_keys import AXES
 

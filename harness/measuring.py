@@ -16,7 +16,8 @@ from harness.crosschecks import CrossCheck, Figure
 from harness.errors import UsageError
 from harness.meter import Meter, Reading, Window
 from harness.perimeter import nothing
-from harness.records import Doubt, EnergyTotal, Factor
+from harness.readings import EnergyTotal
+from harness.records import Doubt, Factor
 from harness.stats import geometric_mean, log_t_interval
 
 ENOUGH_RUNS = 3

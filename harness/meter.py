@@ -29,7 +29,8 @@ from harness.energy import without_joules
 from harness.errors import BenchError
 from harness.metering import Measured, MeterClient, start_meter
 from harness.perimeter import nothing
-from harness.records import Doubt, EnergyReading, EnergyTotal, Span, Utilization
+from harness.readings import EnergyReading, EnergyTotal, Span
+from harness.records import Doubt, Utilization
 from harness.registry import PROBES
 
 P = ParamSpec("P")

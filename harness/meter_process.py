@@ -23,7 +23,7 @@ from harness.contracts import Probe
 from harness.errors import BenchError
 from harness.lines import LineReader
 from harness.metering import BUSY, PERIOD_S, READY, view_of
-from harness.records import Channel, Span
+from harness.readings import Channel, Span
 from harness.sampler import LEARN_S, Sampler
 from harness.traces import Spool
 from harness.units import NS_PER_S

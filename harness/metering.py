@@ -20,13 +20,8 @@ from typing import Any
 from harness import node, registry
 from harness.errors import BenchError, UsageError
 from harness.lines import LineReader
-from harness.records import (
-    Channel,
-    EnergyReading,
-    EnergyTotal,
-    Span,
-    Utilization,
-)
+from harness.readings import Channel, EnergyReading, EnergyTotal, Span
+from harness.records import Utilization
 
 METERS_FILE = "harness.meters_file"
 PERIOD_S = 0.1

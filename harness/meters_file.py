@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from harness.records import Noun
+from harness.noun import Noun
 from harness.yaml_source import (
     Key,
     Source,

@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.records import EnergyReading, EnergyTotal, Provenance
+from harness.readings import EnergyReading, EnergyTotal, Provenance
 
 RANK = {Provenance.MEASURED: 0, Provenance.MODELLED: 1, Provenance.ASSUMED: 2}
 WHOLES = ("wall", "module", "psys", "soc", "socket")

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from harness.errors import UsageError
 from harness.jobs import Protocol
 from harness.matrix import Skipped, expand
-from harness.records import SCHEMA, Configuration, Noun, Phase
+from harness.noun import Noun
+from harness.records import SCHEMA, Configuration, Phase
 from harness.suite import QualityFloor, Site, Suite
 
 LONGEST_NAME = 120

@@ -17,9 +17,9 @@ from harness.errors import UsageError
 from harness.jobs import Job, Raw
 from harness.metering import MeterClient, start_meter
 from harness.plan import Plan, PlannedTrial
+from harness.readings import Channel
 from harness.records import (
     PLAIN_RUNTIME,
-    Channel,
     Configuration,
     Factor,
     MeterCost,

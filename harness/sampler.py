@@ -18,7 +18,7 @@ from harness.columns import Column, Reading
 from harness.contracts import Probe
 from harness.counters import QUICK_S, SLOW_S
 from harness.errors import ProbeUnavailable
-from harness.records import Channel, Provenance, Quantity
+from harness.readings import Channel, Provenance, Quantity
 from harness.series import Series, Times, Trace, Values
 from harness.units import NS_PER_S, seconds
 

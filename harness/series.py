@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.records import Span
+from harness.readings import Span
 from harness.units import NS_PER_S
 
 Times = NDArray[np.int64]

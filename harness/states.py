@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.records import Channel, Provenance, Quantity, Span, Utilization
+from harness.readings import Channel, Provenance, Quantity, Span
+from harness.records import Utilization
 from harness.series import Series, Trace, samples_of
 from harness.units import NS_PER_S
 

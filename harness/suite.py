@@ -8,7 +8,8 @@ from typing import Any, Literal
 from harness.errors import UsageError
 from harness.jobs import Protocol
 from harness.near import nearest
-from harness.records import Noun, OptionValue
+from harness.noun import Noun
+from harness.records import OptionValue
 from harness.suite_keys import AXES, DEFAULT_AXES, suite_table
 from harness.yaml_source import (
     Source,

@@ -17,7 +17,7 @@ from pyarrow import ipc, parquet
 from pydantic import ValidationError
 
 from harness.errors import BenchError
-from harness.records import Channel
+from harness.readings import Channel
 from harness.series import Series, Times, Trace, Values
 
 KEY = b"joulebench"

@@ -9,7 +9,7 @@ from typing import Any
 from harness.clock import Clock, process_cpu_s
 from harness.contracts import Backend, EdgeMeter, Setting, Skip, Workload
 from harness.jobs import Job, Outcome
-from harness.records import Span
+from harness.readings import Span
 from harness.units import seconds
 
 REPORT_PERIOD_S = 0.5

@@ -8,7 +8,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
-from harness.records import PLAIN_RUNTIME, Noun
+from harness.noun import Noun
+from harness.records import PLAIN_RUNTIME
 from harness.stats import lower_hull, pareto_front
 from reports.formatting import percent
 from reports.rows import ENOUGH_ROUNDS, Interval, Row, Verdict, over

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from harness.errors import UsageError
-from harness.records import Configuration, Noun, Phase, TrialRecord
+from harness.noun import Noun
+from harness.records import Configuration, Phase, TrialRecord
 from reports.formatting import percent
 from reports.gate import Rules, front, gate, order
 from reports.rows import ENOUGH_ROUNDS, Row, only, row_of, unusable

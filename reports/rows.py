@@ -7,7 +7,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from harness.records import Configuration, Noun, Phase, Provenance, TrialRecord
+from harness.noun import Noun
+from harness.readings import Provenance
+from harness.records import Configuration, Phase, TrialRecord
 from harness.stats import geometric_mean, log_t_interval, mean, wilson_interval
 
 Verdict = Literal["pass", "fail", "ungated", "failed", "invalid", "skipped"]

@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.records import Carbon, Provenance, TrialRecord
+from harness.readings import Provenance
+from harness.records import Carbon, TrialRecord
 from reports.formatting import (
     percent,
     printable,

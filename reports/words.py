@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from harness.records import PLAIN_RUNTIME, Provenance
+from harness.readings import Provenance
+from harness.records import PLAIN_RUNTIME
 from reports.formatting import energy, percent, significant, times
 from reports.rows import Row
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
-from harness.records import Channel, Provenance, Quantity, Span
+from harness.readings import Channel, Provenance, Quantity, Span
 from harness.series import Series
 
 

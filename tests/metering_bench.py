@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from harness import energy, perimeter
 from harness.contracts import Probe
-from harness.records import EnergyReading, EnergyTotal, Span
+from harness.readings import EnergyReading, EnergyTotal, Span
 from harness.sampler import LEARN_S, Sampler
 from tests.fakes import FakeClock
 from tests.nvml_stub import NvmlStub

@@ -4,7 +4,7 @@ from rich.markup import escape
 
 from harness import diagnosis
 from harness.commands.console import out, print_json, table
-from harness.records import Channel
+from harness.readings import Channel
 
 
 def doctor(*, as_json: bool) -> int:

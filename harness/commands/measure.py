@@ -20,7 +20,8 @@ from harness.errors import OutputError, UsageError
 from harness.measuring import Comparison, Estimate, Measurement
 from harness.meter import Reading
 from harness.near import nearest
-from harness.records import EnergyReading, Factor
+from harness.readings import EnergyReading
+from harness.records import Factor
 
 STDERR = 2
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pydantic import Field
 
-from harness.records import Noun
+from harness.noun import Noun
 
 
 class Figure(Noun):

@@ -27,7 +27,7 @@ from harness.probes.amd_readings import (
     states,
     watts,
 )
-from harness.records import Channel
+from harness.readings import Channel
 
 FAILURES = (AttributeError, KeyError, TypeError, ValueError)
 """What releases that lack a function, a field or an argument raise."""

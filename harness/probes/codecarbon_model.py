@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from harness.clock import Clock, SystemClock
 from harness.errors import ProbeUnavailable
-from harness.records import Channel, Provenance, Quantity
+from harness.readings import Channel, Provenance, Quantity
 from harness.units import NS_PER_S
 
 CPU_NAME = "codecarbon/cpu/power_w"

@@ -19,7 +19,7 @@ from harness.meters_file import (
     read_meters,
 )
 from harness.probes.external_kinds import MeterFault, Poll, Values, poll_of
-from harness.records import Channel, Provenance, Quantity
+from harness.readings import Channel, Provenance, Quantity
 
 FIRST_ANSWER_S = 6.0
 STRANGE = (

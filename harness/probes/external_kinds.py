@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.meters_file import MeterEntry
-from harness.records import Quantity
+from harness.readings import Quantity
 
 J_PER_WH = 3600.0
 J_PER_WATT_MINUTE = 60.0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.errors import ProbeUnavailable
 from harness.probes.hwmon_chips import Sensor, chips, old_rails, sensors
-from harness.records import Channel, Quantity
+from harness.readings import Channel, Quantity
 
 LONGEST_NUMBER_BYTES = 64
 NO_SENSORS = (

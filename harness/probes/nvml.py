@@ -33,7 +33,7 @@ from harness.probes.nvml_quantities import (
     unmetered,
 )
 from harness.probes.own_processes import OwnProcesses
-from harness.records import Channel, Quantity
+from harness.readings import Channel, Quantity
 
 LOST_CURE = "nvidia-smi shows what ails it; a lost GPU needs a reset or a boot"
 NO_DRIVER = "an NVIDIA GPU and its driver are needed (nvidia-smi)"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.probes.own_processes import OwnProcesses
-from harness.records import Channel, Provenance, Quantity
+from harness.readings import Channel, Provenance, Quantity
 
 CALIBRATION_ERROR = 0.05
 PERIOD_S = 0.1

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.clock import Clock, SystemClock
 from harness.errors import ProbeUnavailable
-from harness.records import Channel, Provenance, Quantity
+from harness.readings import Channel, Provenance, Quantity
 
 CURE = (
     "sudo chmod -R a+r /sys/class/powercap/intel-rapl (until the next boot), or a udev "

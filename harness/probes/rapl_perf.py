@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 
 from harness.errors import ProbeUnavailable
-from harness.records import Channel, Provenance, Quantity
+from harness.readings import Channel, Provenance, Quantity
 
 SYSCALL = {"x86_64": 298, "aarch64": 241}
 """Numbers of perf_event_open."""

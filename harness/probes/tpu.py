@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.errors import ProbeUnavailable
 from harness.probes.tpu_service import MetricService
-from harness.records import Channel, Provenance, Quantity
+from harness.readings import Channel, Provenance, Quantity
 
 ADDRESS = "localhost:8431"
 SLOW_S = 1.0

@@ -10,7 +10,7 @@ import pytest
 
 from harness.contracts import Probe
 from harness.errors import ProbeUnavailable
-from harness.records import Channel
+from harness.readings import Channel
 from harness.registry import PROBES, create
 
 VENDORS = ("torch", "pynvml", "codecarbon", "pandas")

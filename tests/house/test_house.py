@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import records
+from harness import jobs, readings, records
 from harness.cli import app
+from harness.noun import Noun
 
 ROOT = Path(__file__).parents[2]
 UNITLESS_NUMBERS = {
@@ -25,16 +26,18 @@ UNITS = (
 )  # fmt: skip
 
 
-def nouns() -> list[type[records.Noun]]:
+def nouns() -> list[type[Noun]]:
     return [
         value
-        for value in vars(records).values()
-        if isinstance(value, type) and issubclass(value, records.Noun)
+        for module in (records, readings, jobs)
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Noun)
+        if value.__module__ == module.__name__
     ]
 
 
 @pytest.mark.parametrize("noun", nouns(), ids=lambda noun: noun.__name__)
-def test_every_number_says_its_unit_last(noun: type[records.Noun]) -> None:
+def test_every_number_says_its_unit_last(noun: type[Noun]) -> None:
     numbers = [
         name
         for name, field in noun.model_fields.items()

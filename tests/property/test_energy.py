@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import counters, energy, gauges
-from harness.records import Channel, EnergyReading
+from harness.readings import Channel, EnergyReading
 from harness.series import Series
 from tests.fakes import channel, samples, span
 

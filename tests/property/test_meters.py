@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from harness.probes.nvml import NvmlProbe
-from harness.records import EnergyReading
+from harness.readings import EnergyReading
 from tests.metering_bench import SimulatedMeter, StubClock
 from tests.nvml_stub import Gpu, NvmlStub, Points, has_compiler
 

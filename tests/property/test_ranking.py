@@ -6,15 +6,8 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.records import (
-    Configuration,
-    EnergyTotal,
-    Phase,
-    Provenance,
-    Quality,
-    TrialRecord,
-    WindowRecord,
-)
+from harness.readings import EnergyTotal, Provenance
+from harness.records import Configuration, Phase, Quality, TrialRecord, WindowRecord
 from reports.exports import to_csv, to_json, to_markdown
 from reports.ranking import METRICS, Ranking, rank
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from harness.probes.nvml import NvmlProbe
-from harness.records import EnergyReading, Span
+from harness.readings import EnergyReading, Span
 from tests.metering_bench import SimulatedMeter, StubClock
 from tests.nvml_stub import AMPERE, Gpu, NvmlStub, has_compiler
 

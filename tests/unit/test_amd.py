@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import ProbeUnavailable
 from harness.probes.amd import AmdProbe, imported
-from harness.records import Channel
+from harness.readings import Channel
 
 
 @dataclass

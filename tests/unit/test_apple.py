@@ -9,7 +9,7 @@ from harness.energy import account
 from harness.errors import ProbeUnavailable
 from harness.perimeter import total
 from harness.probes.apple import AppleProbe
-from harness.records import Span
+from harness.readings import Span
 from harness.series import Series
 
 

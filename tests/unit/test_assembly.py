@@ -5,16 +5,8 @@ import pytest
 from harness.assembly import assemble
 from harness.jobs import Outcome, Protocol, Raw
 from harness.plan import Plan, PlannedTrial
-from harness.records import (
-    Channel,
-    Configuration,
-    MeterCost,
-    Phase,
-    Provenance,
-    Quantity,
-    Span,
-    TrialRecord,
-)
+from harness.readings import Channel, Provenance, Quantity, Span
+from harness.records import Configuration, MeterCost, Phase, TrialRecord
 from harness.suite import QualityFloor, Site
 from tests.fakes import channel, samples
 

@@ -7,7 +7,7 @@ import pytest
 
 from harness.clock_offset import best_offset_s, power, power_channels
 from harness.errors import UsageError
-from harness.records import Channel, Provenance
+from harness.readings import Channel, Provenance
 from harness.series import Series, Trace, Values
 from tests.fakes import channel, samples
 

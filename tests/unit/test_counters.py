@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.counters import Part, count
-from harness.records import Channel, Provenance
+from harness.readings import Channel, Provenance
 from tests.fakes import channel, samples, span
 
 U = 0.1

@@ -3,7 +3,7 @@
 import pytest
 
 from harness import energy, perimeter
-from harness.records import Channel, EnergyReading, Provenance
+from harness.readings import Channel, EnergyReading, Provenance
 from harness.series import Trace
 from tests.fakes import channel, samples, span
 

@@ -12,7 +12,7 @@ from harness.errors import ProbeUnavailable
 from harness.meters_file import MeterEntry
 from harness.probes.external import ExternalProbe
 from harness.probes.external_kinds import MeterFault, Poll, Values, poll_of
-from harness.records import Quantity
+from harness.readings import Quantity
 from tests.meter_servers import Answer, json, serving
 
 VARIABLE = "BMC_PASSWORD"

@@ -7,7 +7,7 @@ import pytest
 
 from harness.counters import Part
 from harness.gauges import age_s, integrate
-from harness.records import Channel, Provenance
+from harness.readings import Channel, Provenance
 from tests.fakes import channel, samples, span
 
 GAUGE = channel(kind="gauge", tier="C", period_s=0.1)

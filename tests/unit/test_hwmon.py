@@ -11,7 +11,7 @@ from harness.errors import ProbeUnavailable
 from harness.perimeter import HELD, WHOLES, total
 from harness.probes.hwmon import HwmonProbe
 from harness.probes.hwmon_chips import RAILS
-from harness.records import Channel, EnergyReading
+from harness.readings import Channel, EnergyReading
 
 Chip = Mapping[str, object]
 PCI = "0000:03:00.0"

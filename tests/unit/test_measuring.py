@@ -7,12 +7,8 @@ from harness.commands import measure
 from harness.measuring import Measurement, Repetition
 from harness.meter import Reading, reading_of
 from harness.metering import Measured
-from harness.records import (
-    Doubt,
-    EnergyReading,
-    Provenance,
-    Utilization,
-)
+from harness.readings import EnergyReading, Provenance
+from harness.records import Doubt, Utilization
 from tests.fakes import span
 
 SLEPT = "the machine slept for 10.0 s inside the window"

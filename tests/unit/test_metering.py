@@ -14,7 +14,7 @@ from harness import node
 from harness.errors import BenchError, EvidenceError, UsageError
 from harness.meter import Meter
 from harness.metering import MeterClient, start_meter
-from harness.records import Channel
+from harness.readings import Channel
 from harness.sampler import KEEP_S, Sampler
 from harness.series import Series, Times, Values
 from harness.traces import Recording, Spool, read_recording, write_recording

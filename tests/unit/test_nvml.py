@@ -12,7 +12,7 @@ import pytest
 from harness.errors import ProbeUnavailable
 from harness.probes.nvml import NvmlProbe
 from harness.probes.own_processes import OwnProcesses
-from harness.records import Channel
+from harness.readings import Channel
 from tests.nvml_stub import (
     AMPERE,
     GPU_IS_LOST,

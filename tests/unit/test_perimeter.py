@@ -3,7 +3,7 @@
 import pytest
 
 from harness import perimeter
-from harness.records import EnergyReading, Provenance
+from harness.readings import EnergyReading, Provenance
 
 
 def reading(

@@ -8,7 +8,7 @@ import pytest
 from harness import counters
 from harness.errors import ProbeUnavailable
 from harness.probes.rapl import RaplProbe
-from harness.records import EnergyTotal, Span
+from harness.readings import EnergyTotal, Span
 from tests.fakes import FakeClock, ScriptedProbe, channel
 from tests.metering_bench import SimulatedMeter, StubClock
 from tests.powercap_tree import RANGE_J, PowercapTree

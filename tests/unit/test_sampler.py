@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from harness import energy
-from harness.records import Channel, Span
+from harness.readings import Channel, Span
 from harness.sampler import Sampler
 from tests.fakes import FakeClock, ScriptedProbe, channel
 

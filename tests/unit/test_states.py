@@ -3,7 +3,7 @@
 import pytest
 
 from harness import states
-from harness.records import Channel, Provenance, Quantity
+from harness.readings import Channel, Provenance, Quantity
 from harness.series import Series
 from tests.fakes import channel, samples, span
 

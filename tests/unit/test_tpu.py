@@ -12,7 +12,7 @@ from harness.energy import account
 from harness.errors import ProbeUnavailable
 from harness.perimeter import total
 from harness.probes.tpu import PUBLISHED, TpuProbe, stated_watts
-from harness.records import Channel, Span
+from harness.readings import Channel, Span
 from tests.tpu_server import DUTY, MEMORY, FakeLibtpu, serving
 
 V3, V4, V5E, V7X = "0x0027", "0x005e", "0x0063", "0x0076"
