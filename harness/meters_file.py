@@ -36,6 +36,7 @@ REQUIRED = {
     "shelly": ("url",),
     "tasmota": ("url",),
     "redfish": ("url",),
+    "ipmi": (),
     "prometheus": ("url", "query", "quantity"),
     "csv": ("path",),
 }
@@ -44,6 +45,7 @@ OPTIONAL = {
     "shelly": ("channel",),
     "tasmota": (),
     "redfish": ("username", "password_env", "verify", "insecure", "chassis"),
+    "ipmi": ("host", "username", "password_env"),
     "prometheus": ("scale", "username", "password_env", "verify", "insecure"),
     "csv": ("time", "power_w"),
 }
@@ -131,6 +133,7 @@ def _table() -> dict[str, Key]:
         "relative_error": Key(_share),
         "url": Key(_url),
         "path": Key(_path),
+        "host": Key(_host),
         "channel": Key(whole(0, 63)),
         "username": Key(_word),
         "password_env": Key(_variable),
@@ -194,6 +197,14 @@ def _word(value: Any) -> str:
     if not isinstance(value, (str, int)) or isinstance(value, bool) or value == "":
         raise ValueError(f"{shown(value)} is not a word")
     return str(value)
+
+
+def _host(value: Any) -> str:
+    """A name or an address; nothing that a program would take for an option."""
+    text = _word(value)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.:_-]*", text):
+        raise ValueError(f"{shown(value)} is no name of a host")
+    return text
 
 
 def _path(value: Any) -> str:

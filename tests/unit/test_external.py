@@ -147,6 +147,76 @@ def test_the_password_is_sent_and_never_told(monkeypatch: pytest.MonkeyPatch) ->
     assert "hunter2" not in str(caught.value)
 
 
+DCMI = """
+    Instantaneous power reading:                   214 Watts
+    Minimum during sampling period:                  3 Watts
+    IPMI timestamp:                           Wed Nov 25 07:54:33 2026
+    Power reading state is:                   {state}
+"""
+
+
+def with_ipmitool(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, script: str, **options: Any
+) -> Poll:
+    """An `ipmitool` on the path that is this script; it notes how it was called."""
+    program = folder / "ipmitool"
+    program.write_text(
+        f'#!/bin/sh\necho "$@ $IPMI_PASSWORD" > {folder}/asked\n{script}\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    return poll_of(entry("ipmi", **options))
+
+
+def test_the_board_controller_tells_its_watts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = f"printf '%s' '{DCMI.format(state='activated')}'"
+    poll = with_ipmitool(tmp_path, monkeypatch, told)
+
+    assert poll() == {POWER: 214.0}
+    assert (tmp_path / "asked").read_text() == "dcmi power reading \n"
+
+
+def test_another_hosts_controller_is_asked_without_showing_the_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "hunter2")
+    options = {"host": "192.0.2.12", "username": "admin", "password_env": VARIABLE}
+    poll = with_ipmitool(tmp_path, monkeypatch, "exit 1", **options)
+
+    with pytest.raises(MeterFault, match=r"no power reading \(exit code 1\)"):
+        poll()
+    told = (tmp_path / "asked").read_text()
+    assert told == "-I lanplus -H 192.0.2.12 -U admin -E dcmi power reading hunter2\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo 'Could not open device at /dev/ipmi0' >&2; exit 1", "/dev/ipmi0"),
+        (f"printf '%s' '{DCMI.format(state='deactivated')}'", "is deactivated"),
+        ("printf '\\377\\376'", "no power reading"),
+    ],
+)
+def test_a_controller_that_tells_nothing_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, words: str
+) -> None:
+    poll = with_ipmitool(tmp_path, monkeypatch, script)
+
+    with pytest.raises(MeterFault, match=words):
+        poll()
+
+
+def test_without_ipmitool_its_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(MeterFault, match="apt install"):
+        poll_of(entry("ipmi"))()
+
+
 def test_a_growing_csv_gives_its_newest_whole_line(tmp_path: Path) -> None:
     path = tmp_path / "wt310.csv"
     path.write_text("t;P;U\n1;100,5;230\n2;10")

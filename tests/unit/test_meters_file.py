@@ -28,9 +28,10 @@ def test_a_file_of_every_kind_is_read(
         "{name: dcgm, kind: prometheus, url: 'http://localhost:9090', query: up,"
         " quantity: energy_j, scale: 0.001, domain: gpu, device: GPU-abc}",
         "{name: wt310, kind: csv, path: /data/wt310.csv, time: t, power_w: P}",
+        "{name: board, kind: ipmi, every: 2 s, host: node-7.example}",
     )
 
-    plug, plug2, bmc, dcgm, wt310 = read_meters(path)
+    plug, plug2, bmc, dcgm, wt310, board = read_meters(path)
 
     assert (plug.domain, plug.device, plug.relative_error) == ("wall", "plug", 0.01)
     assert plug.options["url"] == "http://192.0.2.10"
@@ -38,6 +39,7 @@ def test_a_file_of_every_kind_is_read(
     assert bmc.options["username"] == "admin"
     assert (dcgm.domain, dcgm.device) == ("gpu", "GPU-abc")
     assert wt310.options["power_w"] == "P"
+    assert board.options == {"host": "node-7.example"}
 
 
 def test_every_fault_is_told_at_once_with_its_line(tmp_path: Path) -> None:
@@ -48,6 +50,7 @@ def test_every_fault_is_told_at_once_with_its_line(tmp_path: Path) -> None:
         "{name: b, kind: tasmota, url: 'ftp://192.0.2.1', query: up}",
         "{name: c, kind: redfish, url: 'https://x', password: hunter2, evry: 1 s}",
         "{name: d, kind: csv, path: x, every: 1 ms, domain: moon}",
+        "{name: e, kind: ipmi, host: '-C 3', url: 'http://192.0.2.1'}",
     )
 
     with pytest.raises(UsageError) as caught:
@@ -58,6 +61,7 @@ def test_every_fault_is_told_at_once_with_its_line(tmp_path: Path) -> None:
     assert f"{path}:3: meters[0].kind: unknown 'shely' (did you mean 'shelly'?)" in told
     assert f"{path}:4: meters[1]: a meter of kind shelly needs the key 'url'" in told
     assert "does not begin with http://" in told
+    assert "'-C 3' is no name of a host" in told
     assert "meters[2].query: means nothing to a meter of kind tasmota" in told
     assert "password_env" in told
     assert "unknown key (did you mean 'every'?)" in told
