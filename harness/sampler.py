@@ -5,6 +5,7 @@ Memory is bounded: samples go to the recorders once a second, and only what an o
 window or the last minute needs is kept here.
 """
 
+import math
 import random
 import threading
 from array import array
@@ -18,6 +19,7 @@ from harness.columns import Column, Reading
 from harness.contracts import Probe
 from harness.counters import QUICK_S, SLOW_S
 from harness.errors import ProbeUnavailable
+from harness.paces import OpenProbe
 from harness.readings import Channel, Provenance, Quantity
 from harness.series import Series, Times, Trace, Values
 from harness.units import NS_PER_S, seconds
@@ -87,10 +89,9 @@ class Sampler:
         self._flushing = threading.Lock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
-        self._open: list[tuple[Probe, frozenset[str]]] = []
+        self._open: list[OpenProbe] = []
         self._columns: dict[str, Column] = {}
         self._indexes: dict[str, int] = {}
-        self._due_ns: dict[str, int] = {}
         self._pending: tuple[array[int], array[int], array[float]]
         self._recorders: list[Recorder] = []
         self._faults: dict[int, OSError] = {}
@@ -115,7 +116,7 @@ class Sampler:
                 self._give_up(probe, error)
             else:
                 found += described
-                self._open.append((probe, frozenset(c.name for c in described)))
+                self._open.append(OpenProbe.of(probe, described, self.period_s))
         self.channels = tuple(found)
         self._indexes = {c.name: index for index, c in enumerate(found)}
         self._columns = {c.name: Column() for c in found}
@@ -128,8 +129,8 @@ class Sampler:
         self._ended.set()
         if self._thread:
             self._thread.join()
-        for probe, _ in self._open:
-            probe.close()
+        for each in self._open:
+            each.probe.close()
         self._open.clear()
 
     def start(self) -> None:
@@ -147,7 +148,7 @@ class Sampler:
         """
         if aligned:
             self._await_ticks()
-        return self._read()
+        return self._read(is_edge=True)
 
     def record(self, recorder: Recorder) -> None:
         """Hand all further samples to a recorder, too."""
@@ -217,21 +218,26 @@ class Sampler:
         except OSError as error:
             self._faults[id(recorder)] = error
 
-    def _read(self, names: Collection[str] | None = None) -> int:
+    def _read(
+        self, names: Collection[str] | None = None, *, is_edge: bool = False
+    ) -> int:
         """Take one sample of the named channels, or of all that are due."""
         with self._lock:
             time_ns = self._clock.now_ns()
-            wanted = self._due(time_ns) if names is None else names
-            for probe, own in self._open:
-                if not (asked := own.intersection(wanted)):
+            for each in self._open:
+                if names is None:
+                    asked = each.due(time_ns, is_edge=is_edge)
+                else:
+                    asked = each.among(names)
+                if not asked:
                     continue
                 try:
-                    values = probe.read(asked)
+                    values = each.probe.read(asked)
                 except FAULTS as error:
-                    self._give_up(probe, error)
+                    self._give_up(each.probe, error)
                     continue
                 for name, value in values.items():
-                    if value is not None and np.isfinite(value):
+                    if value is not None and math.isfinite(value):
                         self._keep(time_ns, name, value)
             return time_ns
 
@@ -247,17 +253,6 @@ class Sampler:
         times.append(time_ns)
         indexes.append(self._indexes[name])
         values.append(value)
-
-    def _due(self, time_ns: int) -> list[str]:
-        """Channels whose own pace allows another reading now."""
-        due = []
-        for channel in self.channels:
-            if time_ns >= self._due_ns.get(channel.name, 0):
-                due.append(channel.name)
-                if channel.read_every_s:
-                    pause_ns = round((channel.read_every_s - self.period_s / 2) * 1e9)
-                    self._due_ns[channel.name] = time_ns + pause_ns
-        return due
 
     def _await_ticks(self) -> None:
         """Poll the counters that tick slowly until each has changed once.

@@ -27,6 +27,8 @@ TICK_S = 0.01
 """Linux counts processor time in steps of USER_HZ, 100 a second."""
 SLOW_S = 1.0
 """What changes rarely, or costs more to read, is read this often."""
+OFTEN_S = 0.2
+"""Processor time is counted in steps of 10 ms, and the kernel works on each answer."""
 LONGEST_FILE_BYTES = 4096
 SOME_US = rb"some .*total=(\d+)"
 """Of the lines "some" and "full" of a pressure file; in microseconds."""
@@ -109,7 +111,7 @@ class HostProbe:
         if hasattr(self._system.cpu_times(), "steal"):
             whats[STEAL] = "steal"
         self._add([*whats], self._processor_times)
-        return [_channel(name, what, "psutil") for name, what in whats.items()]
+        return [_channel(name, what, "psutil", OFTEN_S) for name, what in whats.items()]
 
     def _processor_times(self) -> Values:
         times = self._system.cpu_times()
@@ -132,7 +134,8 @@ class HostProbe:
         for resource in PRESSURES:
             what = f"{resource}_pressure"
             file = (self._proc / "pressure" / resource, SOME_US, 1e-6)
-            yield from self._sum(_channel(f"host/{what}_s", what, "linux.psi"), [file])
+            channel = _channel(f"host/{what}_s", what, "linux.psi", OFTEN_S)
+            yield from self._sum(channel, [file])
 
     def _sleep(self) -> list[Channel]:
         if self._clocks is None:

@@ -111,7 +111,7 @@ def test_the_update_period_is_learnt_from_the_counter() -> None:
 
 def test_a_slow_channel_is_read_at_its_own_pace() -> None:
     clock = FakeClock()
-    slow = channel("slow").model_copy(update={"read_every_s": 1.0})
+    slow = channel("slow").model_copy(update={"read_every_s": 1.0, "kind": "gauge"})
     sampler = sampler_of(clock, slow)
 
     for _ in range(31):
@@ -119,6 +119,19 @@ def test_a_slow_channel_is_read_at_its_own_pace() -> None:
         clock.advance(0.1)
 
     assert len(sampler.trace()["slow"]) == 4
+
+
+def test_what_a_slow_counter_grew_by_is_known_at_each_edge() -> None:
+    clock = FakeClock()
+    slow = channel("slow").model_copy(update={"read_every_s": 1.0})
+    sampler = sampler_of(clock, slow)
+
+    edges_ns = []
+    for _ in range(3):
+        clock.advance(0.1)
+        edges_ns.append(sampler.edge())
+
+    assert sampler.trace()["slow"].times_ns.tolist() == edges_ns
 
 
 def test_recorders_get_every_sample_once_and_memory_is_bounded() -> None:
