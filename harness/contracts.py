@@ -108,7 +108,8 @@ class Card:
         load: `module:Class` that satisfies Workload.
         preload: Modules that every trial of it imports.
         floor: Held-out accuracy that its trained tiny fp32 model must reach.
-        refuse: Options that do not go together.
+        refuse: Why options cannot be: they do not go together, or name files that are
+            not there.
     """
 
     name: str

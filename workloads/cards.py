@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from harness.contracts import Card, Option
 from harness.records import Configuration, OptionValue
+from workloads.places import missing
 
 SIZES = ("tiny", "small", "base", "large")
 CNN_MODELS = (
@@ -73,7 +74,7 @@ def _columns_refuse(configuration: Configuration) -> str | None:
     for name in ("text_column", "label_column"):
         if options.get(name) and not options.get("data"):
             return f"{name} is a column of your own `data`, which is not given"
-    return None
+    return missing(options)
 
 
 def _cnn_refuse(configuration: Configuration) -> str | None:
@@ -81,7 +82,7 @@ def _cnn_refuse(configuration: Configuration) -> str | None:
     model = options.get("model", "tiny")
     if options.get("pretrained", "no") != "no" and model != WITH_IMAGENET:
         return f"no package ships ImageNet weights of {model}; {WITH_IMAGENET} has some"
-    return None
+    return missing(options)
 
 
 CARDS: Mapping[str, Card] = {

@@ -5,7 +5,6 @@ only where weights are loaded.
 """
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,11 @@ from numpy.typing import NDArray
 
 from harness.errors import BenchError
 from harness.near import nearest
-from workloads.own_data import content_sha256, existing
+from workloads.own_data import content_sha256
+from workloads.places import HUB, NAMED, checkpoint_place
 from workloads.sources import cache_dir, fetch
 from workloads.texts import Encode, Tokenizer
 
-NAMED = ("minilm-l6",)
-HUB = "hf:"
-HUB_NAME = r"[A-Za-z0-9][\w.-]*(?:/[\w.-]+)?(?:@[\w.-]+)?"
 ENCODERS = (
     "albert", "bert", "camembert", "convbert", "deberta", "deberta-v2", "distilbert",
     "electra", "ernie", "eurobert", "mobilebert", "modernbert", "mpnet",
@@ -77,22 +74,11 @@ def find(name: str) -> Checkpoint:
 
 
 def _folder(name: str) -> Path:
-    if name in NAMED:
-        return fetch(name, cache_dir())
-    place = name.removeprefix(HUB)
-    if place == name or not place:
-        raise BenchError(
-            f"checkpoint: {name!r} is not known{nearest(name, list(NAMED))}",
-            hint=f"one of {', '.join(NAMED)}, or {HUB}NAME for the hub, or "
-            f"{HUB}/FOLDER for a folder",
-        )
-    if place.startswith(("/", "./", "../", "~")) or Path(place).is_dir():
-        return existing(place, "checkpoint")
-    if not re.fullmatch(HUB_NAME, place):
-        raise BenchError(
-            f"checkpoint: {place!r} is no name on the hub",
-            hint=f"write {HUB}OWNER/NAME, {HUB}OWNER/NAME@REVISION or {HUB}/FOLDER",
-        )
+    place = checkpoint_place(name)
+    if isinstance(place, Path):
+        return place
+    if place in NAMED:
+        return fetch(place, cache_dir())
     return _from_hub(*place.partition("@")[::2])
 
 

@@ -14,8 +14,9 @@ from workloads.cards import CARDS, WITH_IMAGENET
 from workloads.classification import Classification, Options, Recipe
 from workloads.cnn_models import channels_of, network
 from workloads.datasets import Split, cached_split, digits
-from workloads.own_data import content_sha256, own_path
+from workloads.own_data import content_sha256
 from workloads.own_images import as_floats, read_own_images, share_that_fits
+from workloads.places import own_path
 from workloads.sources import cache_dir, fetch
 
 DIGITS_SIDE = 28

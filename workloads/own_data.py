@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from harness.errors import BenchError
 from harness.near import nearest
-from harness.records import OptionValue
 from workloads.datasets import split_indices
 
 TEST_SHARE = 0.2
@@ -22,34 +21,6 @@ MAX_ITEMS = 1_000_000
 CHUNK = 1 << 20
 
 Indices = NDArray[np.int64]
-
-
-def own_path(options: Mapping[str, OptionValue]) -> Path | None:
-    """The file or folder that the option `data` names, None without one.
-
-    Raises:
-        BenchError: There is no such file or folder.
-    """
-    text = str(options.get("data", ""))
-    return existing(text, "data") if text else None
-
-
-def existing(text: str, option: str) -> Path:
-    """A path that is there.
-
-    Raises:
-        BenchError: It is not.
-    """
-    path = Path(text).expanduser()
-    if path.exists():
-        return path
-    there = path.parent.is_dir()
-    beside = [p.name for p in path.parent.iterdir()] if there else []
-    raise BenchError(
-        f"{option}: {path}: no such file or folder{nearest(path.name, beside)}",
-        hint="a path without / at its start begins where bench is started: "
-        f"{Path.cwd()}",
-    )
 
 
 def content_sha256(path: Path, patterns: Sequence[str] = ("**/*",)) -> str:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from harness.records import OptionValue
 from workloads.datasets import TEST_ITEMS, Split, cached_split, split_indices
-from workloads.own_data import content_sha256, own_path
+from workloads.own_data import content_sha256
 from workloads.own_texts import Texts, read_own_texts
+from workloads.places import own_path
 from workloads.sources import SOURCES, fetch
 
 PADDING = "[PAD]"

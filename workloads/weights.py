@@ -15,7 +15,8 @@ from harness.contracts import Card
 from harness.records import Configuration, OptionValue
 from workloads import checkpoints
 from workloads.cards import WITH_IMAGENET, options_of
-from workloads.own_data import content_sha256, own_path
+from workloads.own_data import content_sha256
+from workloads.places import own_path
 from workloads.precisions import PRECISIONS
 from workloads.sources import SOURCES
 

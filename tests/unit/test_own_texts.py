@@ -9,8 +9,9 @@ from pyarrow import parquet
 
 from harness.errors import BenchError
 from workloads import own_texts
-from workloads.own_data import content_sha256, existing
+from workloads.own_data import content_sha256
 from workloads.own_texts import Texts, read_own_texts
+from workloads.places import existing
 from workloads.texts import load_texts, word_pieces
 
 ROWS = [(f"text number {n}", "good" if n % 4 else "bad") for n in range(20)]
