@@ -10,8 +10,8 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -109,8 +109,15 @@ def head(plan: Plan, machine: Any, records: Sequence[TrialRecord]) -> str:
         "seconds and time, so such joules order variants by how long they keep the "
         "processor busy; a meter can order close ones otherwise. The models are small "
         "(`size=tiny`): of what is saved in a product more is lost around it than in "
-        "BERT-base.\n"
+        f"BERT-base.\n\nDoubts: {doubts(done)}.\n"
     )
+
+
+def doubts(done: Sequence[TrialRecord]) -> str:
+    """How many trials carry each doubt, the most frequent first."""
+    counts = Counter(code for r in done for code in {d.code for d in r.doubts})
+    listed = ", ".join(f"{code} ({n} trials)" for code, n in counts.most_common())
+    return listed or "none"
 
 
 def surprises(groups: Iterable[Group]) -> Iterator[str]:
@@ -122,13 +129,17 @@ def surprises(groups: Iterable[Group]) -> Iterator[str]:
         passed.sort(key=lambda row: row.energy_vs_reference or 0.0)
         if passed:
             yield f"{title}: {_cheapest(passed[0], names)}"
-        costly = [r for r in passed if _costs(r)]
+        by_key = {row.key: row for row in group.rows}
+        dear = [r for r in passed if (r.energy_vs_reference or 0.0) > CLEARLY]
+        costly = [r for r in dear if _apart(by_key[r.reference or ""], r)]
         if costly:
-            listed = ", ".join(
-                f"{names[r.key]} ({times(r.energy_vs_reference or 0.0)})"
-                for r in costly
+            yield f"{title}: passes the gate and costs energy: {_times(costly, names)}."
+        open_ = [r for r in dear if r not in costly]
+        if open_:
+            yield (
+                f"{title}: may cost energy, but the rounds differ too much to say: "
+                f"{_times(open_, names)}."
             )
-            yield f"{title}: passes the gate and costs energy: {listed}."
         failed = [r for r in group.rows if r.verdict == "fail" and r.accuracy.value]
         if failed:
             listed = ", ".join(
@@ -146,8 +157,16 @@ def _cheapest(row: Row, names: dict[str, str]) -> str:
     return text + "."
 
 
-def _costs(row: Row) -> bool:
-    return (row.energy_vs_reference or 0.0) > CLEARLY and row.key != row.reference
+def _times(rows: Iterable[Row], names: Mapping[str, str]) -> str:
+    return ", ".join(
+        f"{names[r.key]} ({times(r.energy_vs_reference or 0.0)})" for r in rows
+    )
+
+
+def _apart(less: Row, more: Row) -> bool:
+    """Whether the intervals of the joules an item leave a gap."""
+    high, low = less.energy_per_item_j.high, more.energy_per_item_j.low
+    return high is not None and low is not None and high < low
 
 
 def section(group: Group) -> str:
