@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import jobs, readings, records
+from harness import jobs, loads, readings, records
 from harness.cli import app
 from harness.noun import Noun
 
@@ -18,7 +18,7 @@ UNITLESS_NUMBERS = {
     "wraps", "resets", "accuracy", "constant_baseline", "skill", "parameters", "rounds",
     "quantised_layers", "p50", "p90", "p99", "year", "value", "low", "high", "pue",
     "relative_error", "options", "flop_per_item", "gaps", "foreign_processes",
-    "f1", "recall", "target",
+    "f1", "recall", "target", "over", "mean_batch",
 }  # fmt: skip
 UNITS = (
     "_s", "_ns", "_j", "_w", "_ratio", "_bytes", "_g", "_g_per_kwh", "_per_s", "_c",
@@ -29,7 +29,7 @@ UNITS = (
 def nouns() -> list[type[Noun]]:
     return [
         value
-        for module in (records, readings, jobs)
+        for module in (records, readings, jobs, loads)
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Noun)
         if value.__module__ == module.__name__
