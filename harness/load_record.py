@@ -115,7 +115,7 @@ def _point(level: Level, full: Level) -> tuple[float, float | None]:
 
 
 def doubts(found: Load | None) -> Iterator[Doubt]:
-    """A target that was missed or cannot be judged, late waking, a level not reached."""
+    """A target missed or not to be judged, late waking, a level not reached."""
     if found is None:
         return
     if found.target and not found.met:

@@ -39,7 +39,7 @@ def prepare(bench: Bench, job: Job) -> Fill:
 
 
 def _work(bench: Bench, job: Job, work: Work, capacity: float) -> None:
-    """Level by level; each goes on until its queries are answered and its time is up."""
+    """Level by level, each until its time is up and its queries are answered."""
     stretches = [_level(bench, job, share, capacity) for share in _levels(job.protocol)]
     work.items = sum(len(each.latencies_s) for each in stretches)
     work.steps = sum(each.batches for each in stretches)

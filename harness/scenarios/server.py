@@ -6,7 +6,7 @@ met with 99 % confidence (harness.latency); the window then has arrivals of its 
 """
 
 from collections.abc import Sequence
-from math import ceil, sqrt
+from math import ceil
 from typing import Any
 
 from harness import latency
@@ -25,7 +25,8 @@ from harness.scenarios.serving import (
 from harness.yaml_source import Key, duration_s, number, whole
 
 SEARCH = "search"
-MOST_TRIES = 9
+LOWEST_RATIO = 1 / 16
+"""A target that this share of the capacity misses is not to be met by waiting less."""
 FINE = 1.03
 """The search ends where what passed and what failed are this near to each other."""
 TRY_RATIO = 0.5
@@ -96,8 +97,8 @@ def search(bench: Bench, job: Job, capacity: float) -> list[Try]:
     """
     low, high = 0.0, capacity
     tries: list[Try] = []
-    while len(tries) < MOST_TRIES and high > FINE * low:
-        rate = sqrt(low * high) if low > 0 and high > 2 * low else (low + high) / 2
+    while high > max(FINE * low, LOWEST_RATIO * capacity):
+        rate = (low + high) / 2
         tries.append(_try(bench, job, rate))
         low, high = (rate, high) if tries[-1].met else (low, rate)
     return tries
@@ -156,11 +157,10 @@ def _seed(job: Job, purpose: str) -> str:
 def _work(bench: Bench, job: Job, work: Work, known: Served) -> None:
     """The window: arrivals of its own at the rate that was given or found.
 
-    Where no rate passed, it is the lowest that was tried.
+    Where no rate passed, it is the first that was tried.
     """
     setting = _setting(job.protocol)
-    tried = [each.offered_per_s for each in known.tries]
-    rate = setting.rate_per_s or known.found_per_s or min(tried)
+    rate = setting.rate_per_s or known.found_per_s or known.tries[0].offered_per_s
     n = _queries(rate, job.protocol.window_min_s, setting.target)
     due_s = arrivals_s(rate, n, _seed(job, "window"))
     queue: Queue = serve(bench, due_s, job.configuration.batch_size)
@@ -179,7 +179,8 @@ def _rate(value: Any) -> float | None:
     if value == SEARCH:
         return None
     if isinstance(value, str):
-        raise ValueError(f"{value!r} is neither `{SEARCH}` nor queries a second")
+        message = f"{value!r} is neither `{SEARCH}` nor queries a second"
+        raise ValueError(message)  # noqa: TRY004 (a fault of a file is a ValueError)
     return number(1e-3, 1e9)(value)
 
 
