@@ -120,6 +120,15 @@ def doubts(found: Load | None) -> Iterator[Doubt]:
         return
     if found.target and not found.met:
         yield _missed(found)
+    if found.tries and all(each.met for each in found.tries):
+        yield Doubt(
+            code="search-ceiling",
+            message="the target was kept at every rate that was tried, up to "
+            f"{found.tries[-1].offered_per_s:.4g} a second of a capacity of "
+            f"{found.capacity_per_s or 0.0:.4g}",
+            remedy="a longer window (protocol.window.min) can judge rates nearer to the "
+            "capacity",
+        )
     for level in found.levels:
         usual_s = level.latency_s.p50
         if level.late_s and usual_s and level.late_s[0] > LATE_RATIO * usual_s:

@@ -6,7 +6,7 @@ met with 99 % confidence (harness.latency); the window then has arrivals of its 
 """
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, sqrt
 from typing import Any
 
 from harness import latency
@@ -29,6 +29,9 @@ LOWEST_RATIO = 1 / 16
 """A target that this share of the capacity misses is not to be met by waiting less."""
 FINE = 1.03
 """The search ends where what passed and what failed are this near to each other."""
+SETTLED = 5
+"""So many times as long as a queue needs to settle is it watched."""
+LEAST_CEILING = 0.5
 TRY_RATIO = 0.5
 """A try, and the look for the capacity, last so much of a window."""
 USUAL_TRIES = 5
@@ -90,18 +93,25 @@ def _explore(bench: Bench, job: Job, setting: Setting) -> Served:
 
 
 def search(bench: Bench, job: Job, capacity: float) -> list[Try]:
-    """Rates between nothing and the capacity, by bisection.
-
-    A rate at or above the capacity is never tried: its queue grows with the length of
-    the try, so that a short one might pass.
-    """
-    low, high = 0.0, capacity
+    """Rates between nothing and the highest that a try can judge, by bisection."""
+    low, high = 0.0, highest(capacity, TRY_RATIO * job.protocol.window_min_s)
     tries: list[Try] = []
     while high > max(FINE * low, LOWEST_RATIO * capacity):
         rate = (low + high) / 2
         tries.append(_try(bench, job, rate))
         low, high = (rate, high) if tries[-1].met else (low, rate)
     return tries
+
+
+def highest(capacity: float, try_s: float) -> float:
+    """Highest rate whose queue settles in a fifth of a try, in queries a second.
+
+    Near the capacity c a queue needs about 2 / (c (1 - load)^2) seconds to forget that
+    it began empty (relaxation of reflected Brownian motion in heavy traffic: Abate and
+    Whitt, Advances in Applied Probability 19, 1987): a short try would let it pass.
+    """
+    load = 1 - sqrt(2 * SETTLED / (capacity * try_s))
+    return capacity * max(load, LEAST_CEILING)
 
 
 def _try(bench: Bench, job: Job, rate_per_s: float) -> Try:
