@@ -126,8 +126,7 @@ def doubts(found: Load | None) -> Iterator[Doubt]:
             message="the target was kept at every rate that was tried, up to "
             f"{found.tries[-1].offered_per_s:.4g} a second of a capacity of "
             f"{found.capacity_per_s or 0.0:.4g}",
-            remedy="a longer window (protocol.window.min) can judge rates nearer to the "
-            "capacity",
+            remedy="a longer window (protocol.window.min) can judge rates nearer to it",
         )
     for level in found.levels:
         usual_s = level.latency_s.p50
