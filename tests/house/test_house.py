@@ -14,11 +14,12 @@ from harness.noun import Noun
 
 ROOT = Path(__file__).parents[2]
 UNITLESS_NUMBERS = {
+    "batches", "mean_batch", "over",
     "batch_size", "tier", "schema_", "round", "seed", "items", "steps", "n", "updates",
     "wraps", "resets", "accuracy", "constant_baseline", "skill", "parameters", "rounds",
     "quantised_layers", "p50", "p90", "p99", "year", "value", "low", "high", "pue",
     "relative_error", "options", "flop_per_item", "gaps", "foreign_processes",
-    "f1", "recall", "target", "over", "mean_batch", "batches",
+    "f1", "recall", "target",
 }  # fmt: skip
 UNITS = (
     "_s", "_ns", "_j", "_w", "_ratio", "_bytes", "_g", "_g_per_kwh", "_per_s", "_c",
