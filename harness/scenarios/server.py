@@ -126,6 +126,7 @@ def _try(bench: Bench, job: Job, rate_per_s: float) -> Try:
         due_s,
         job.configuration.batch_size,
         give_up=lambda latencies_s: over.count(latencies_s) > most,
+        stage="search",
     )
     return Try(
         offered_per_s=rate_per_s,

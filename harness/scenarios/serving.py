@@ -113,6 +113,7 @@ def serve(
     *,
     give_up: GiveUp = lambda _: False,
     until_s: float = 0.0,
+    stage: str = "window",
 ) -> Queue:
     """Answer queries as they come due; those that wait are answered together.
 
@@ -122,6 +123,7 @@ def serve(
         batch_size: Most that one step answers.
         give_up: Ends it early.
         until_s: Sleep on until then, at least.
+        stage: What progress is reported of.
     """
     clock, workload = bench.clock, answering(bench)
     start_ns = clock.now_ns()
@@ -138,7 +140,7 @@ def serve(
         first = last
         if seconds(now_ns - reported_ns) >= REPORT_PERIOD_S:
             reported_ns = now_ns
-            bench.report("window", first / len(due_ns))
+            bench.report(stage, first / len(due_ns))
     sleep_until(bench, start_ns + round(until_s * NS_PER_S))
     queue.work_s = seconds(clock.now_ns() - start_ns)
     return queue
