@@ -65,7 +65,7 @@ def assemble(
             "evaluation": _evaluation(exams, spent),
             "quality": outcome.quality,
             "performance": _performance(outcome, window),
-            "load": load_record.load(outcome, channels, trace),
+            "load": None if slept else load_record.load(outcome, channels, trace),
             "utilization": states.utilization(
                 channels, trace, window, outcome.cpu_s
             ).model_copy(update={"memory_peak_bytes": outcome.memory_peak_bytes}),
