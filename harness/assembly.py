@@ -1,23 +1,23 @@
 """From a worker's times and a meter's trace to a stored record: pure functions."""
 
 from collections.abc import Sequence
-from statistics import quantiles
 
-from harness import energy, perimeter, states
+from harness import energy, latency, load_record, perimeter, states
 from harness.carbon import emissions
 from harness.checks import doubts
 from harness.jobs import Outcome, Raw
+from harness.loads import Latency
 from harness.plan import Plan, PlannedTrial
 from harness.readings import Channel, EnergyReading, EnergyTotal, Span
 from harness.records import (
     Evaluation,
     Idle,
-    Latency,
     Performance,
     Setup,
     TrialRecord,
     WindowRecord,
 )
+from harness.scenarios import SCENARIOS
 from harness.series import Trace
 
 
@@ -57,7 +57,7 @@ def assemble(
         total = perimeter.nothing(slept)
     record = bare.model_copy(
         update={
-            "window": _window(outcome, window, channels, trace),
+            "window": _window(planned, outcome, window, channels, trace),
             "energy": readings,
             "total": total,
             "idle": _idle(channels, trace, spans, total, exams),
@@ -65,6 +65,7 @@ def assemble(
             "evaluation": _evaluation(exams, spent),
             "quality": outcome.quality,
             "performance": _performance(outcome, window),
+            "load": None if slept else load_record.load(outcome, channels, trace),
             "utilization": states.utilization(
                 channels, trace, window, outcome.cpu_s
             ).model_copy(update={"memory_peak_bytes": outcome.memory_peak_bytes}),
@@ -73,13 +74,20 @@ def assemble(
         }
     )
     found = (*outcome.doubts, *doubts(record, plan.protocol))
+    found += tuple(load_record.doubts(record.load))
     return record.model_copy(update={"doubts": found})
 
 
 def _window(
-    outcome: Outcome, window: Span, channels: Sequence[Channel], trace: Trace
+    planned: PlannedTrial,
+    outcome: Outcome,
+    window: Span,
+    channels: Sequence[Channel],
+    trace: Trace,
 ) -> WindowRecord:
-    unsteady = (*outcome.unsteady, *states.unsteady(channels, trace, window))
+    varies = SCENARIOS[planned.configuration.scenario].varies
+    moved = states.unsteady(channels, trace, window, varies=varies)
+    unsteady = (*outcome.unsteady, *moved)
     return WindowRecord(
         start_s=window.start_ns / 1e9,
         end_s=window.end_ns / 1e9,
@@ -151,7 +159,7 @@ def _performance(outcome: Outcome, window: Span) -> Performance:
     duration_s = outcome.work_s or window.duration_s
     return Performance(
         items_per_s=outcome.items / duration_s if duration_s > 0 else None,
-        latency_s=_latency(outcome.latencies_s),
+        latency_s=_latency(outcome),
         flop_per_item=outcome.flop_per_item,
         peak_flop_per_s=outcome.peak_flop_per_s,
         peak_flops_ratio=_of_peak(outcome, duration_s),
@@ -167,13 +175,11 @@ def _of_peak(outcome: Outcome, duration_s: float) -> float | None:
     return rate / outcome.peak_flop_per_s
 
 
-def _latency(latencies_s: Sequence[float]) -> Latency:
-    """Percentiles of step durations; a p99 of fewer than 100 steps is not given."""
-    if len(latencies_s) < 2:
-        return Latency()
-    cuts = quantiles(latencies_s, n=100, method="inclusive")
-    return Latency(
-        p50=cuts[49],
-        p90=cuts[89] if len(latencies_s) >= 10 else None,
-        p99=cuts[98] if len(latencies_s) >= 100 else None,
-    )
+def _latency(outcome: Outcome) -> Latency:
+    """Of steps, or of queries; the levels of a load have each their own."""
+    if outcome.served is None:
+        return latency.summary(outcome.latencies_s)
+    stretches = outcome.served.stretches
+    if len(stretches) > 1:
+        return Latency(reason="each level has its own, in load.levels")
+    return latency.summary(stretches[0].latencies_s)

@@ -220,7 +220,8 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            help="workloads, precisions, runtimes, probes, devices, suites, factors."
+            help="workloads, precisions, runtimes, scenarios, probes, devices, suites, "
+            "factors."
         ),
     ],
     as_json: AsJson = False,  # noqa: FBT002

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from harness.jobs import Job, Outcome
 from harness.readings import Channel
@@ -269,4 +269,17 @@ class Workload(Protocol):
 
     def doubts(self) -> Sequence[Doubt]:
         """Reasons to distrust the result that only the workload can know."""
+        ...
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """What a workload offers beside, for scenarios in which single items come."""
+
+    def answer(self, items: int) -> None:
+        """Answer the next few items, one to a batch of them, in one step."""
+        ...
+
+    def forget(self) -> None:
+        """As if no item had been answered yet; the window begins."""
         ...

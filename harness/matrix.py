@@ -11,6 +11,7 @@ from harness.contracts import Card
 from harness.errors import UsageError
 from harness.noun import Noun
 from harness.records import Configuration, OptionValue
+from harness.scenarios import unsupported as scenario_fault
 from harness.suite import Block, Suite
 from harness.suite_keys import AXES
 
@@ -148,6 +149,8 @@ def _reason(
     card = registry.cards()[configuration.workload]
     if configuration.phase not in card.phases:
         return f"{card.name} has no phase {configuration.phase}"
+    if fault := scenario_fault(configuration):
+        return fault
     unsupported = registry.load(UNSUPPORTED)
     reason: str | None = unsupported(configuration)
     return card.refuse(configuration) or device_fault(configuration.device) or reason

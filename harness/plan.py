@@ -11,6 +11,7 @@ from harness.jobs import Protocol
 from harness.matrix import Skipped, expand
 from harness.noun import Noun
 from harness.records import SCHEMA, Configuration, Phase
+from harness.scenarios import SCENARIOS
 from harness.suite import QualityFloor, Site, Suite
 
 LONGEST_NAME = 120
@@ -118,5 +119,9 @@ def shortest_s(plan: Plan) -> float:
     """
     each = plan.protocol
     quiet_s = 2 * each.idle_s + each.warmup_min_s
-    open_windows = sum(t.configuration.phase == Phase.INFER for t in plan.trials)
+    open_windows = sum(
+        SCENARIOS[t.configuration.scenario].windows(each)
+        for t in plan.trials
+        if t.configuration.phase == Phase.INFER
+    )
     return len(plan.trials) * quiet_s + open_windows * each.window_min_s

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from harness.loads import Latency, Load
 from harness.noun import Noun
 from harness.readings import (
     EnergyReading,
@@ -34,6 +35,7 @@ class Doubt(Noun):
 
 OptionValue = str | int | float | bool
 PLAIN_RUNTIME = "eager"
+PLAIN_SCENARIO = "offline"
 
 
 class Configuration(Noun):
@@ -41,6 +43,7 @@ class Configuration(Noun):
 
     Attributes:
         runtime: What runs the model: `eager` torch, `compile`, `openvino`, ...
+        scenario: How items come in the window: `offline`, `single-stream`, ...
     """
 
     workload: str
@@ -49,6 +52,7 @@ class Configuration(Noun):
     device: str
     batch_size: Annotated[int, Field(gt=0)]
     runtime: str = PLAIN_RUNTIME
+    scenario: str = PLAIN_SCENARIO
     track: Literal["closed", "open"] = "closed"
     options: dict[str, OptionValue] = Field(default_factory=dict)
     suffix: str = ""
@@ -58,7 +62,8 @@ class Configuration(Noun):
         """Readable identity, such as `bert/infer/int8-static/cpu/b8/openvino`."""
         head = f"{self.workload}/{self.phase}/{self.precision}/{self.device}"
         runtime = "" if self.runtime == PLAIN_RUNTIME else f"/{self.runtime}"
-        return f"{head}/b{self.batch_size}{runtime}{self.suffix}"
+        scenario = "" if self.scenario == PLAIN_SCENARIO else f"/{self.scenario}"
+        return f"{head}/b{self.batch_size}{runtime}{scenario}{self.suffix}"
 
 
 class WindowRecord(Noun):
@@ -133,14 +138,6 @@ class Quality(Noun):
     recall: float | None = None
     target: float | None = None
     reason: str | None = None
-
-
-class Latency(Noun):
-    """Percentiles of the duration of one step in seconds."""
-
-    p50: float | None = None
-    p90: float | None = None
-    p99: float | None = None
 
 
 class Performance(Noun):
@@ -247,6 +244,7 @@ class TrialRecord(Noun):
     evaluation: Evaluation | None = None
     quality: Quality | None = None
     performance: Performance | None = None
+    load: Load | None = None
     utilization: Utilization = Utilization()
     carbon: Carbon | None = None
     meter: MeterCost = MeterCost()

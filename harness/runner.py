@@ -20,6 +20,7 @@ from harness.plan import Plan, PlannedTrial
 from harness.readings import Channel
 from harness.records import (
     PLAIN_RUNTIME,
+    PLAIN_SCENARIO,
     Configuration,
     Factor,
     MeterCost,
@@ -103,6 +104,7 @@ def _prepare(run: Run, pending: Sequence[PlannedTrial]) -> None:
         if configuration.phase == Phase.INFER and Phase.TRAIN in card.phases:
             for path, precision in needed_weights(card, configuration, cache).items():
                 asked = {"precision": precision, "runtime": PLAIN_RUNTIME}
+                asked["scenario"] = PLAIN_SCENARIO
                 wanted.setdefault(path, configuration.model_copy(update=asked))
     for path, configuration in wanted.items():
         if not path.exists():
@@ -173,6 +175,7 @@ def _job(run: Run, planned: PlannedTrial) -> Job:
         seed=planned.seed,
         folder=str(run.folder.path),
         meter=str(run.meter.path),
+        round=planned.round,
     )
 
 

@@ -158,11 +158,14 @@ def throttling(
     return found
 
 
-def unsteady(channels: Sequence[Channel], trace: Trace, span: Span) -> list[str]:
+def unsteady(
+    channels: Sequence[Channel], trace: Trace, span: Span, *, varies: bool = False
+) -> list[str]:
     """Why the machine had not settled in an interval; empty when it had.
 
     Temperature rising by more than 1 C a minute, power whose blocks of a second or
-    more differ by more than 2 %, a device slowed down by heat or by a power brake.
+    more differ by more than 2 % (unless the work varies by design), a device slowed
+    down by heat or by a power brake.
     """
     slowed = throttling(channels, trace, span).items()
     reasons = [f"{why} for {share:.0%} of the time" for why, share in sorted(slowed)]
@@ -171,7 +174,8 @@ def unsteady(channels: Sequence[Channel], trace: Trace, span: Span) -> list[str]
         if slope is not None and slope > HOTTEST_C_PER_MIN:
             where = f"{channel.domain} {channel.device}"
             reasons.append(f"{where} warmed by {slope:.1f} C/min")
-    for device, spread in sorted(_spreads(channels, trace, span).items()):
+    spreads = {} if varies else _spreads(channels, trace, span)
+    for device, spread in sorted(spreads.items()):
         if spread > POWER_SPREAD:
             reasons.append(f"power of {device} varied by {spread:.0%}")
     return reasons

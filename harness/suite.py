@@ -187,6 +187,7 @@ def _protocol(source: Source, defaults: Protocol, given: dict[str, Any]) -> Prot
         "window_min_s": window.get("min"),
         "idle_s": given.get("idle"),
         "timeout_s": given.get("timeout"),
+        "scenario": given.get("scenario"),
     }
     known = {name: value for name, value in named.items() if value is not None}
     made = defaults.model_copy(update=known)

@@ -9,14 +9,18 @@ from harness import registry
 from harness.carbon import places
 from harness.contracts import Option
 from harness.near import nearest
-from harness.records import PLAIN_RUNTIME, SCHEMA, Phase
+from harness.records import PLAIN_RUNTIME, PLAIN_SCENARIO, SCHEMA, Phase
+from harness.scenarios import SCENARIOS
 from harness.yaml_source import Key, duration_s, number, one_of, shown, whole
 
 PROFILES = ("quick", "standard", "official")
 TRACKS = ("closed", "open")
-NAMED_AXES = ("workload", "phase", "precision", "device", "runtime")
+NAMED_AXES = ("workload", "phase", "precision", "device", "runtime", "scenario")
 AXES = (*NAMED_AXES, "batch_size")
-DEFAULT_AXES: Mapping[str, tuple[Any, ...]] = {"runtime": (PLAIN_RUNTIME,)}
+DEFAULT_AXES: Mapping[str, tuple[Any, ...]] = {
+    "runtime": (PLAIN_RUNTIME,),
+    "scenario": (PLAIN_SCENARIO,),
+}
 """What an axis is where a suite does not name it; the others must be named."""
 DURATION = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|min|h)\s*$"}
 SHARE = r"^\s*(\d{1,3}(?:\.\d+)?)\s*%\s+of\s+reference\s*$"
@@ -67,6 +71,9 @@ def _protocol_table() -> dict[str, Key]:
         "window": Key(table={"min": Key(_window_s, DURATION)}),
         "idle": duration,
         "timeout": Key(_window_s, DURATION),
+        "scenario": Key(
+            table={n: Key(table=s.keys) for n, s in SCENARIOS.items() if s.keys}
+        ),
     }
 
 
@@ -138,6 +145,7 @@ def _members() -> dict[str, list[str]]:
         "precision": list(registry.precisions()),
         "device": list({**registry.BACKENDS, **registry.plugins("device")}),
         "runtime": list(registry.runtimes()),
+        "scenario": list(SCENARIOS),
     }
 
 

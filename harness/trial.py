@@ -2,71 +2,21 @@
 
 import random
 import statistics
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
-from harness.clock import Clock, process_cpu_s
-from harness.contracts import Backend, EdgeMeter, Setting, Skip, Workload
+from harness.bench import Bench, Work
+from harness.clock import process_cpu_s
+from harness.contracts import Setting, Skip
 from harness.jobs import Job, Outcome
 from harness.readings import Span
+from harness.scenarios import SCENARIOS
 from harness.units import seconds
 
-REPORT_PERIOD_S = 0.5
 ASK_PERIOD_S = 0.5
 SENSOR_PERIOD_S = 0.1
 STEADY_STEPS = 5
 STEADY_SPREAD = 0.10
-
-Report = Callable[[str, float], None]
-"""Called with a stage's name and the fraction of it that is done."""
-
-
-@dataclass
-class Bench:
-    """What a trial is run with; spans collect as it proceeds."""
-
-    workload: Workload
-    backend: Backend
-    meter: EdgeMeter
-    clock: Clock
-    report: Report
-    spans: list[Span] = field(default_factory=list)
-
-    def span(
-        self, name: str, body: Callable[[], None], *, aligned: bool = False
-    ) -> float:
-        """Run the body between two edges, keep the interval.
-
-        Args:
-            name: What the interval is.
-            body: The work; the device's queue is waited for on both sides.
-            aligned: Both edges wait for the counters' next tick.
-
-        Returns:
-            Duration of the body itself in seconds.
-        """
-        self.report(name, 0.0)
-        self.backend.synchronise()
-        start_ns = self.meter.edge(aligned=aligned)
-        begun_ns = self.clock.now_ns()
-        body()
-        self.backend.synchronise()
-        ended_ns = self.clock.now_ns()
-        end_ns = self.meter.edge(aligned=aligned)
-        self.spans.append(Span(name=name, start_ns=start_ns, end_ns=end_ns))
-        return seconds(ended_ns - begun_ns)
-
-
-@dataclass
-class Work:
-    """What the window did, and what examining a training in between took."""
-
-    items: int = 0
-    steps: int = 0
-    exams_s: float = 0.0
-    exams_cpu_s: float = 0.0
-    latencies_s: list[float] = field(default_factory=list)
 
 
 def run_trial(
@@ -82,10 +32,11 @@ def run_trial(
     idle_s = job.protocol.idle_s
     bench.span("idle_before", lambda: bench.clock.sleep(idle_s), aligned=True)
     steady, unsteady = _warm_up(bench, job)
+    fill = SCENARIOS[job.configuration.scenario].prepare(bench, job)
     bench.clock.sleep(phase_s(job.trial))
     work = Work()
     cpu_s = process_cpu_s()
-    work_s = bench.span("window", lambda: _work(bench, job, work), aligned=True)
+    work_s = bench.span("window", lambda: fill(work), aligned=True)
     cpu_s = process_cpu_s() - cpu_s - work.exams_cpu_s
     answers: list[tuple[Any, Mapping[str, Any]]] = []
     bench.span("evaluate", lambda: answers.append(workload.evaluate()))
@@ -100,6 +51,7 @@ def run_trial(
         steps=work.steps,
         steady=steady,
         latencies_s=tuple(work.latencies_s),
+        served=work.served,
         quality=quality,
         model=workload.facts(),
         memory_peak_bytes=bench.backend.memory_peak_bytes(),
@@ -170,47 +122,3 @@ def is_steady(durations_s: list[float]) -> bool:
     late = statistics.median(durations_s[-STEADY_STEPS:])
     early = statistics.median(durations_s[-2 * STEADY_STEPS : -STEADY_STEPS])
     return abs(late - early) <= STEADY_SPREAD * early
-
-
-def _work(bench: Bench, job: Job, work: Work) -> None:
-    """Fixed work where the workload has it, else steps until the window is full."""
-    total = bench.workload.total_steps()
-    start_ns = now_ns = bench.clock.now_ns()
-    reported_s = 0.0
-    elapsed_s = 0.0
-    passed = False
-    while not passed and not _is_done(work.steps, total, elapsed_s, _floor(job)):
-        work.items += bench.workload.step()
-        work.steps += 1
-        before_ns, now_ns = now_ns, bench.clock.now_ns()
-        elapsed_s = seconds(now_ns - start_ns)
-        if not bench.backend.asynchronous:
-            work.latencies_s.append(seconds(now_ns - before_ns))
-        if elapsed_s - reported_s >= REPORT_PERIOD_S:
-            reported_s = elapsed_s
-            share = work.steps / total if total else elapsed_s / _floor(job)
-            bench.report("window", min(1.0, share))
-        if bench.workload.exam_due():
-            passed = _examined(bench, work)
-            now_ns = bench.clock.now_ns()
-
-
-def _examined(bench: Bench, work: Work) -> bool:
-    """Score a training in the middle of its window, between edges of its own."""
-    passed: list[bool] = []
-    cpu_s, started_ns = process_cpu_s(), bench.clock.now_ns()
-    bench.span("evaluation", lambda: passed.append(bench.workload.examine()))
-    work.exams_cpu_s += process_cpu_s() - cpu_s
-    work.exams_s += seconds(bench.clock.now_ns() - started_ns)
-    return passed[0]
-
-
-def _is_done(steps: int, total: int | None, elapsed_s: float, window_s: float) -> bool:
-    """Fixed work ends with its last step, open work with the window."""
-    if total is not None:
-        return steps >= total
-    return steps > 0 and elapsed_s >= window_s
-
-
-def _floor(job: Job) -> float:
-    return max(job.protocol.window_min_s, 1e-9)

@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from harness import registry
+from harness.bench import Bench
 from harness.clock import SystemClock
 from harness.contracts import Setting
 from harness.errors import BenchError
 from harness.jobs import Job, Outcome
 from harness.lines import LineReader
 from harness.metering import MeterClient
-from harness.trial import Bench, run_trial
+from harness.trial import run_trial
 
 CACHE = "workloads.sources:cache_dir"
 SAVE_ARRAYS = "numpy:savez_compressed"

@@ -27,6 +27,10 @@ PLAIN = (
     "f1",
     "recall",
     "items_per_s",
+    "p50_s",
+    "p90_s",
+    "p99_s",
+    "proportionality_ratio",
     "peak_flops_ratio",
     "memory_peak_bytes",
     "weight_bytes",
@@ -58,9 +62,9 @@ def to_csv(ranking: Ranking) -> str:
 
 def _columns() -> tuple[str, ...]:
     """Names of the columns, with the bounds beside each value."""
-    head = ("workload", "phase", "device", "perimeter", "tier", "track", "key")
+    home = ("workload", "phase", "device", "perimeter", "tier", "track", "scenario")
     bounds = (f"{name}{end}" for name in INTERVALS for end in ("", "_low", "_high"))
-    return (*head, "rank", "rank_low", "rank_high", *bounds, *PLAIN)
+    return (*home, "key", "rank", "rank_low", "rank_high", *bounds, *PLAIN)
 
 
 def _line(group: Group, row: Row) -> dict[str, object]:
@@ -72,6 +76,7 @@ def _line(group: Group, row: Row) -> dict[str, object]:
         "perimeter": "+".join(group.perimeter),
         "tier": group.tier,
         "track": group.track,
+        "scenario": group.scenario,
         "key": row.key,
         "rank": row.rank,
         "rank_low": row.rank_low,

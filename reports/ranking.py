@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from harness.errors import UsageError
 from harness.noun import Noun
-from harness.records import Configuration, Phase, TrialRecord
-from reports.formatting import percent
+from harness.records import PLAIN_SCENARIO, Configuration, Phase, TrialRecord
+from reports.formatting import percent, significant
 from reports.gate import Rules, front, gate, order
 from reports.rows import ENOUGH_ROUNDS, Row, only, row_of, unusable
 from reports.words import sentence, shared_suffix
@@ -20,13 +20,16 @@ class Group(Noun):
 
     Attributes:
         variant: What all keys end in, such as `/size=small`.
+        scenario: How items came, with the target or levels that they were held to.
     """
 
     @property
     def title(self) -> str:
         """What was compared, in words."""
         variant = self.variant.replace("/", ", ")
-        return f"{self.workload} {self.phase} on {self.device}{variant}"
+        scenario = "" if self.scenario == PLAIN_SCENARIO else f", {self.scenario}"
+        head = f"{self.workload} {self.phase} on {self.device}"
+        return f"{head}{scenario}{variant}"
 
     workload: str
     phase: Phase
@@ -35,6 +38,7 @@ class Group(Noun):
     tier: str | None
     track: str
     variant: str = ""
+    scenario: str = PLAIN_SCENARIO
     complete: bool = True
     rows: tuple[Row, ...] = ()
     sentence: str = ""
@@ -66,6 +70,7 @@ class Home(NamedTuple):
     Attributes:
         variant: Options that shape the weights, in the closed track; an open track
             compares whatever reaches its floor.
+        terms: What the queries of its scenario were held to.
     """
 
     workload: str
@@ -73,6 +78,8 @@ class Home(NamedTuple):
     device: str = ""
     track: str = ""
     variant: str = ""
+    scenario: str = ""
+    terms: str = ""
     perimeter: tuple[str, ...] = ()
     tier: str = ""
     complete: bool = True
@@ -153,20 +160,46 @@ def _base(record: TrialRecord) -> Home:
     """Where a trial belongs as far as that is known without joules."""
     asked = record.configuration
     options = "" if asked.track == "open" else str(sorted(asked.options.items()))
-    return Home(asked.workload, asked.phase, asked.device, asked.track, options)
+    return Home(
+        asked.workload,
+        asked.phase,
+        asked.device,
+        asked.track,
+        options,
+        asked.scenario,
+    )
 
 
 def _home(record: TrialRecord, *, allow_mixed: bool) -> Home:
     """The group of a trial that has joules."""
     base = _base(record)
     if allow_mixed:
-        return Home(base.workload, base.phase)
+        return Home(
+            base.workload, base.phase, scenario=base.scenario, terms=_terms(record)
+        )
     total = record.total
     return base._replace(
+        terms=_terms(record),
         perimeter=tuple(sorted(total.perimeter)) if total else (),
         tier=(total.tier if total else None) or "",
         complete=total.complete if total else True,
     )
+
+
+def _terms(record: TrialRecord) -> str:
+    """A target such as `p99 within 100 ms`, a given rate, or the levels of a curve."""
+    load = record.load
+    if load is None:
+        return ""
+    if load.target is None:
+        shares = (f"{100 * (level.load_ratio or 0.0):g}" for level in load.levels)
+        return f"{', '.join(shares)} %"
+    target = load.target
+    limit_ms = significant(1000 * target.latency_s)
+    wanted = f"p{100 * target.percentile_ratio:g} within {limit_ms} ms"
+    if load.tries or not load.levels:
+        return wanted
+    return f"{wanted}, {significant(load.levels[0].offered_per_s)} a second"
 
 
 def _buckets(
@@ -208,6 +241,7 @@ def _group(records: Sequence[TrialRecord], home: Home, rules: Rules) -> Group:
         tier=only(total.tier or "unknown" for total in totals) or None,
         track=only(r.configuration.track for r in records),
         variant=shared_suffix(rows),
+        scenario=home.scenario + (f" ({home.terms})" if home.terms else ""),
         complete=all(total.complete for total in totals),
         rows=tuple(rows),
         sentence=sentence(rows, rules.by),

@@ -50,6 +50,8 @@ class Row(Noun):
         on_hull: No mix of two other configurations beats it.
         f1: Mean over the classes, as recall is; the mean over rounds.
         items_per_s: Of the work in the window, the mean over rounds.
+        p50_s: Percentiles of latency, the mean over rounds; of steps where offline.
+        proportionality_ratio: Of a load curve, the mean over rounds.
         convert_j: Joules of quantising, calibrating and compiling, up to the first
             batch; the mean over rounds.
         break_even_items: So many items pay for its conversion, against the reference;
@@ -87,6 +89,10 @@ class Row(Noun):
     f1: float | None = None
     recall: float | None = None
     items_per_s: float | None = None
+    p50_s: float | None = None
+    p90_s: float | None = None
+    p99_s: float | None = None
+    proportionality_ratio: float | None = None
     peak_flops_ratio: float | None = None
     memory_peak_bytes: float | None = None
     weight_bytes: float | None = None
@@ -108,6 +114,8 @@ def unusable(record: TrialRecord) -> str | None:
         return record.reason or record.status
     if record.window is None or record.window.items <= 0:
         return "no item was finished inside the window"
+    if record.load and record.load.met is False:
+        return "its window missed the latency target"
     total = record.total
     if total is None or total.energy_j is None or not math.isfinite(total.energy_j):
         return (
@@ -228,6 +236,12 @@ def _efforts(trials: Sequence[TrialRecord]) -> dict[str, object]:
     models = [t.model for t in trials if t.model]
     means: dict[str, Iterable[float | None]] = {
         "items_per_s": (s.items_per_s for s in speeds),
+        "p50_s": (s.latency_s.p50 for s in speeds),
+        "p90_s": (s.latency_s.p90 for s in speeds),
+        "p99_s": (s.latency_s.p99 for s in speeds),
+        "proportionality_ratio": (
+            t.load.proportionality_ratio if t.load else None for t in trials
+        ),
         "peak_flops_ratio": (s.peak_flops_ratio for s in speeds),
         "memory_peak_bytes": (t.utilization.memory_peak_bytes for t in trials),
         "weight_bytes": (m.weight_bytes for m in models),

@@ -16,7 +16,15 @@ from sklearn.metrics import f1_score, recall_score
 from torch import Tensor, nn
 
 from harness.contracts import Card, Effort, Setting, Skip
-from harness.records import Doubt, ModelFacts, OptionValue, Phase, Quality
+from harness.records import (
+    PLAIN_SCENARIO,
+    Configuration,
+    Doubt,
+    ModelFacts,
+    OptionValue,
+    Phase,
+    Quality,
+)
 from workloads.cards import options_of
 from workloads.conversion import (
     PRECISIONS,
@@ -149,6 +157,16 @@ class Classification:
         """One batch; returns its number of items."""
         return self._loop.step()
 
+    def answer(self, items: int) -> None:
+        """Answer the next few items of an inference in one step."""
+        if isinstance(self._loop, Inference):
+            self._loop.answer(items, whole=not self._converted.any_batch)
+
+    def forget(self) -> None:
+        """As if no item had been answered yet."""
+        if isinstance(self._loop, Inference):
+            self._loop.forget()
+
     def exam_due(self) -> bool:
         """A few times an epoch, in a training that has a target."""
         if not isinstance(self._loop, Training) or not self._target():
@@ -200,8 +218,22 @@ class Classification:
         return Effort(flop_per_item=flop, peak_flop_per_s=peak, source=source)
 
     def doubts(self) -> Sequence[Doubt]:
-        """Emulated or uncompiled arithmetic, where the precision knows of it."""
-        return self._converted.doubts
+        """Emulated or uncompiled arithmetic, and batches that had to be filled up."""
+        asked, converted = self._setting.configuration, self._converted
+        padded = asked.scenario != PLAIN_SCENARIO and asked.batch_size > 1
+        if not padded or converted.any_batch:
+            return converted.doubts
+        return (*converted.doubts, _padded(asked))
+
+
+def _padded(asked: Configuration) -> Doubt:
+    return Doubt(
+        code="padded",
+        message=f"{asked.precision} on {asked.runtime} takes batches of "
+        f"{asked.batch_size} alone: fewer queries were filled up with others and cost "
+        "as much as a whole batch",
+        remedy="batch_size 1, or a run time that takes any size (eager)",
+    )
 
 
 class School:

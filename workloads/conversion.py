@@ -81,6 +81,7 @@ class Converted:
         peak: Number format of its products, which the device's peak is taken of; empty
             where no peak is known for it.
         freezes: A compiler may take its weights for constants.
+        any_batch: It takes batches of any size, not only those it was made for.
     """
 
     model: Any
@@ -95,6 +96,7 @@ class Converted:
     weight_bytes: int | None = None
     peak: str = "fp32"
     freezes: bool = True
+    any_batch: bool = True
     doubts: tuple[Doubt, ...] = ()
 
 

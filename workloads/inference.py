@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ class Inference:
         self, model: Answering, x: Tensor, batch_size: int, autocast_dtype: Any = None
     ) -> None:
         self._model = model
+        self._x = x
         self._items = len(x)
         self._batch = batch_size
         self._autocast = autocast_dtype
@@ -34,6 +36,7 @@ class Inference:
         ]
         self.answers = torch.full((len(filled),), -1, device=x.device)
         self._next = 0
+        self._query = 0
 
     def warm(self) -> None:
         """The batch that comes next, its answers thrown away."""
@@ -47,11 +50,40 @@ class Inference:
 
     def finish(self) -> bool:
         """Answer what is left; whether nothing was."""
-        missing = (self.answers[: self._items] < 0).any().item()
+        missing = self.answers[: self._items] < 0
+        given = self.answers[: self._items].clone()
         for index in range(len(self._batches)):
-            if (self.answers[self._places(index)] < 0).any().item():
+            if missing[self._places(index)].any().item():
                 self._answer(index)
-        return not missing
+        self.answers[: self._items] = torch.where(
+            missing, self.answers[: self._items], given
+        )
+        return not missing.any().item()
+
+    def answer(self, items: int, *, whole: bool) -> None:
+        """Answer the next few items, at most a batch.
+
+        Args:
+            items: How many.
+            whole: The model takes whole batches only: fill it up with the items that
+                follow, whose answers are thrown away.
+        """
+        first = self._query
+        rows = self._rows[first : first + (self._batch if whole else items)]
+        places = torch.arange(first, first + items, device=rows.device) % self._items
+        self.answers[places] = self._classes(rows)[:items]
+        self._query = (first + items) % self._items
+
+    @cached_property
+    def _rows(self) -> Tensor:
+        """Inputs [items + batch, ...], so that a batch may begin anywhere."""
+        count = torch.arange(self._items + self._batch, device=self._x.device)
+        return shaped(self._x[count % self._items])
+
+    def forget(self) -> None:
+        """As if nothing had been answered yet."""
+        self.answers.fill_(-1)
+        self._next = self._query = 0
 
     def _answer(self, index: int) -> None:
         self.answers[self._places(index)] = self._apply(index)
@@ -61,7 +93,9 @@ class Inference:
 
     def _apply(self, index: int) -> Tensor:
         """Classes [batch] of a batch."""
-        batch = self._batches[index]
+        return self._classes(self._batches[index])
+
+    def _classes(self, batch: Tensor) -> Tensor:
         with torch.inference_mode(), autocast(batch.device, self._autocast):
             logits = self._model(batch)
         return logits.argmax(1)

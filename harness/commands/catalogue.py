@@ -8,6 +8,7 @@ from harness.commands.console import err, out, print_json, print_rows
 from harness.errors import UsageError
 from harness.near import nearest
 from harness.records import TrialRecord
+from harness.scenarios import SCENARIOS
 from harness.suite import bundled_configs, suite_schema
 
 
@@ -17,6 +18,7 @@ def list_members(what: str, *, as_json: bool) -> int:
         "workloads": _workloads,
         "precisions": _precisions,
         "runtimes": _runtimes,
+        "scenarios": lambda: {n: {"about": s.about} for n, s in SCENARIOS.items()},
         "probes": lambda: {n: {"loads": v} for n, v in registry.PROBES.items()},
         "devices": lambda: {n: {"loads": v} for n, v in registry.BACKENDS.items()},
         "suites": _suites,

@@ -92,7 +92,8 @@ def test_schemas_are_json_schemas(what: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "what", ["workloads", "precisions", "probes", "devices", "suites", "factors"]
+    "what",
+    ["workloads", "precisions", "scenarios", "probes", "devices", "suites", "factors"],
 )
 def test_lists_have_members(what: str) -> None:
     done = bench("list", what, "--json")

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import jobs, readings, records
+from harness import jobs, loads, readings, records
 from harness.cli import app
 from harness.noun import Noun
 
 ROOT = Path(__file__).parents[2]
 UNITLESS_NUMBERS = {
+    "batches", "mean_batch", "over",
     "batch_size", "tier", "schema_", "round", "seed", "items", "steps", "n", "updates",
     "wraps", "resets", "accuracy", "constant_baseline", "skill", "parameters", "rounds",
     "quantised_layers", "p50", "p90", "p99", "year", "value", "low", "high", "pue",
@@ -29,7 +30,7 @@ UNITS = (
 def nouns() -> list[type[Noun]]:
     return [
         value
-        for module in (records, readings, jobs)
+        for module in (records, readings, jobs, loads)
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Noun)
         if value.__module__ == module.__name__

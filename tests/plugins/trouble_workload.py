@@ -86,6 +86,12 @@ class Trouble:
         time.sleep(0.001)
         return self._batch
 
+    def answer(self, items: int) -> None:
+        time.sleep(0.001)
+
+    def forget(self) -> None:
+        return None
+
     def evaluate(self) -> tuple[Quality, Mapping[str, Any]]:
         correct = (self._points.sum(axis=1) > 0) == self._labels
         quality = Quality(

@@ -252,3 +252,38 @@ def test_real_training_and_inference_end_in_a_ranking(tmp_path: Path) -> None:
     assert int8.weight_bytes < int8.original_weight_bytes
     assert "rnn infer on cpu: Accuracy per joule, best first" in out
     assert "carbon: the suite names no place" in out
+
+
+def test_every_scenario_runs_for_real_and_is_derived_again(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, "work", window="400 ms", timeout="60 s")
+    settings = (
+        "matrix.batch_size=[1]",
+        "matrix.scenario=[offline, single-stream, server, load-curve]",
+        "protocol.scenario.server={latency: 20 ms, percentile: 90}",
+        "protocol.scenario.load-curve={levels: [0, 50, 100]}",
+    )
+    sets = [word for setting in settings for word in ("--set", setting)]
+
+    code, _, err = bench("run", suite, "-o", tmp_path / "run", *sets)
+
+    assert code == 0, err
+    records = RunFolder(tmp_path / "run").records().records
+    found = {r.configuration.scenario: r for r in records}
+    assert {r.status for r in records} == {"ok"}
+    single = found["single-stream"].performance
+    assert single is not None
+    assert 0.001 <= (single.latency_s.p50 or 0.0) < 0.1
+    served, curve = found["server"].load, found["load-curve"].load
+    assert served is not None
+    assert curve is not None
+    (level,) = served.levels
+    assert served.tries
+    assert level.n >= 64
+    assert level.late_s is not None
+    shares = [each.load_ratio for each in curve.levels]
+    assert shares == [0.0, 0.5, 1.0]
+    assert curve.levels[0].n == 0
+    assert all(each.power_w is not None for each in curve.levels)
+    assert curve.proportionality_ratio is not None
+    code, out, err = bench("recompute", tmp_path / "run")
+    assert code == 0, out + err

@@ -208,3 +208,36 @@ def test_the_least_duration_counts_windows_and_quiet(tmp_path: Path) -> None:
 
     quiet_s = len(made.trials) * (2 * 2.0 + made.protocol.warmup_min_s)
     assert shortest_s(made) == quiet_s + 5 * made.protocol.window_min_s
+
+
+def test_scenarios_are_crossed_with_inference_alone(tmp_path: Path) -> None:
+    setting = "matrix.scenario=[offline, server, load-curve, single-stream]"
+    suite = simple(tmp_path, setting, "matrix.workload=[bert]")
+
+    runnable, skipped = expand(suite)
+
+    assert [c.key for c in runnable if c.precision == "fp32"] == [
+        "bert/train/fp32/cpu/b32",
+        "bert/infer/fp32/cpu/b32",
+        "bert/infer/fp32/cpu/b32/server",
+        "bert/infer/fp32/cpu/b32/load-curve",
+    ]
+    reasons = {s.configuration.key: s.reason for s in skipped}
+    assert "of inference" in reasons["bert/train/fp32/cpu/b32/server"]
+    assert "batch_size 1" in reasons["bert/infer/fp32/cpu/b32/single-stream"]
+    only, _ = expand(suite, "*/load-curve")
+    assert {c.scenario for c in only} == {"load-curve"}
+    offline = shortest_s(make_plan(simple(tmp_path, "matrix.workload=[bert]")))
+    assert shortest_s(make_plan(suite)) > 5 * offline
+
+
+def test_scenarios_can_be_excluded_by_pattern(tmp_path: Path) -> None:
+    runnable, _ = expand(
+        simple(
+            tmp_path,
+            "matrix.scenario=[offline, server, load-curve]",
+            "matrix.exclude=[{scenario: load-*}]",
+        )
+    )
+
+    assert {c.scenario for c in runnable} == {"offline", "server"}

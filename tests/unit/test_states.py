@@ -101,6 +101,7 @@ def test_power_that_swings_has_not_settled(swing: float, settled: bool) -> None:
     reasons = states.unsteady([counter], trace, span(0.0, 9.9))
 
     assert bool(reasons) is not settled
+    assert states.unsteady([counter], trace, span(0.0, 9.9), varies=True) == []
 
 
 def power(*, after_w: float, observed_ratio: float = 1.0) -> tuple[Channel, Series]:

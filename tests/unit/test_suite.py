@@ -299,3 +299,40 @@ def test_the_schema_knows_what_the_reader_knows() -> None:
     one, many = matrix["properties"]["precision"]["anyOf"]
     assert "int8-dynamic" in one["enum"]
     assert many == {"type": "array", "items": one, "minItems": 1}
+
+
+SCENARIOS = SOUND.replace(
+    "  timeout: 1 h\n",
+    "  timeout: 1 h\n  scenario:\n"
+    "    server: {latency: 20 ms, percentile: 90, rate_per_s: search, seed: 4}\n"
+    "    load-curve: {levels: [0, 12.5, 100]}\n",
+).replace("  device: [cpu]\n", "  device: [cpu]\n  scenario: [offline, server]\n", 1)
+
+
+def test_scenarios_are_an_axis_with_settings_of_their_own(tmp_path: Path) -> None:
+    suite = load(tmp_path, SCENARIOS)
+
+    assert suite.matrix.axes["scenario"] == ("offline", "server")
+    assert suite.protocol.scenario == {
+        "server": {
+            "latency": 0.02,
+            "percentile": 0.9,
+            "rate_per_s": None,
+            "seed": 4,
+        },
+        "load-curve": {"levels": (0.0, 0.125, 1.0)},
+    }
+    assert load(tmp_path, SOUND).matrix.axes["scenario"] == ("offline",)
+
+
+def test_faulty_scenarios_are_named_with_their_path(tmp_path: Path) -> None:
+    text = SCENARIOS.replace("20 ms", "0 s").replace("90", "30").replace("12.5", "120")
+    text = text.replace("search", "serch").replace("offline, server", "offlin")
+
+    found = "\n".join(faults(tmp_path, text))
+
+    for path in ("latency", "percentile", "rate_per_s"):
+        assert f"protocol.scenario.server.{path}" in found
+    assert "protocol.scenario.load-curve.levels[1]" in found
+    assert "matrix.scenario" in found
+    assert "offline" in found

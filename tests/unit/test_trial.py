@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from harness.bench import Bench
 from harness.contracts import Effort, Setting, Skip
 from harness.jobs import Job, Outcome, Protocol
 from harness.records import Configuration, Doubt, ModelFacts, Phase, Quality
-from harness.trial import Bench, is_steady, phase_s, run_trial
+from harness.trial import is_steady, phase_s, run_trial
 
 STEP_S = 0.1
 

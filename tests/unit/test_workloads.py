@@ -15,6 +15,7 @@ from workloads import cnn_models, rnn
 from workloads.cards import CARDS
 from workloads.classification import Classification, Options, Recipe
 from workloads.datasets import Split
+from workloads.inference import Inference
 from workloads.sources import cache_dir
 from workloads.training import Training, schedule
 from workloads.weights import weights_path
@@ -253,3 +254,69 @@ def test_a_tiny_model_reaches_its_floor(card: Card) -> None:
     print(f"{card.name}: {time.monotonic() - started_s:.1f} s")  # noqa: T201
     quality, _ = found.evaluate()
     assert quality.accuracy > card.floor
+
+
+def counting(sizes: list[int]) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Answers each item [x] with the class x; notes the sizes of its batches."""
+
+    def model(batch: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(batch))
+        return torch.nn.functional.one_hot(batch[:, 0].long(), 10).float()
+
+    return model
+
+
+@pytest.mark.parametrize(
+    ("whole", "expected"), [(False, [3, 4, 1, 4]), (True, [4, 4, 4, 4])]
+)
+def test_a_few_items_are_answered_in_turn_and_round_again(
+    whole: bool,  # noqa: FBT001 (a case)
+    expected: list[int],
+) -> None:
+    sizes: list[int] = []
+    loop = Inference(counting(sizes), torch.arange(10.0)[:, None], batch_size=4)
+
+    for items in (3, 4, 1, 4):
+        loop.answer(items, whole=whole)
+
+    assert sizes == expected
+    assert loop.answers[:10].tolist() == list(range(10))
+    assert loop.finish()
+    assert sizes == expected
+
+
+def test_what_the_window_answered_is_not_answered_again() -> None:
+    loop = Inference(counting([]), torch.arange(10.0)[:, None], batch_size=4)
+    loop.answer(4, whole=False)
+    loop.forget()
+    loop.answer(3, whole=False)
+    loop.answers[0] = 9  # an answer that only the window could give
+
+    assert not loop.finish()
+    assert loop.answers[:10].tolist() == [9, *range(1, 10)]
+
+
+def test_queries_are_answered_from_the_held_out_items(tmp_path: Path) -> None:
+    found = workload()
+    assert ready(found, setting(tmp_path, "infer")) is None
+
+    for _ in range(5):
+        found.answer(2)
+
+    quality, arrays = found.evaluate()
+    assert quality.in_window
+    assert arrays["answer"].shape == (10,)
+    found.forget()
+    assert not found.evaluate()[0].in_window
+
+
+def test_a_precision_for_one_size_is_filled_up_and_says_so(tmp_path: Path) -> None:
+    found = workload()
+    place = setting(tmp_path, "infer")
+    served = place.configuration.model_copy(update={"scenario": "server"})
+    assert ready(found, replace(place, configuration=served)) is None
+    found._converted = replace(found._converted, any_batch=False)
+
+    found.answer(1)
+
+    assert "padded" in {doubt.code for doubt in found.doubts()}

@@ -65,6 +65,7 @@ def int8_static(model: Any, context: Context) -> Converted | Skip:
         scheme=f"PT2E static int8, calibrated on {BATCHES} training batches",
         weight_bytes=sizes + 4 * (whole - sizes),
         peak="int8",
+        any_batch=False,  # exported for the example's shape
     )
 
 

@@ -25,4 +25,9 @@ def convert(model: Any, precision: str, context: Context) -> Converted | Skip:
         return converted
     config.freezing = context.phase == "infer" and converted.freezes
     compiled = torch.compile(converted.model)
-    return replace(converted, model=compiled, scheme=f"{converted.scheme}, compiled")
+    return replace(
+        converted,
+        model=compiled,
+        scheme=f"{converted.scheme}, compiled",
+        any_batch=False,  # another size would be compiled in the window
+    )

@@ -71,6 +71,7 @@ def convert(model: Any, precision: str, context: Context) -> Converted | Skip:
         scheme=f"{found.scheme}, ONNX Runtime",
         weight_bytes=_tally(graph).weight_bytes,
         peak="fp32",
+        any_batch=False,
     )
 
 
@@ -102,6 +103,7 @@ def _quantised(
         scheme=f"{scheme}, {low} of {products} layers of products, ONNX Runtime",
         weight_bytes=tally.weight_bytes,
         peak="" if precision == "int4-weight" else "int8",
+        any_batch=False,
     )
 
 

@@ -64,6 +64,7 @@ def convert(model: Any, precision: str, context: Context) -> Converted | Skip:
         scheme=f"{found.scheme}, OpenVINO",
         weight_bytes=_tally(graph).weight_bytes,
         peak="fp32",
+        any_batch=False,
     )
 
 
@@ -97,6 +98,7 @@ def _bf16(model: Any, context: Context) -> Converted | Skip:
         scheme="bf16 products, fp32 weights in the graph, OpenVINO",
         weight_bytes=_tally(graph).weight_bytes,
         peak="bf16",
+        any_batch=False,
         doubts=() if has_bf16() else (floats.EMULATED_INFERENCE,),
     )
 
@@ -128,6 +130,7 @@ def _quantised(
         f"rest in {rest}, OpenVINO",
         weight_bytes=tally.weight_bytes,
         peak="int8" if precision == "int8-static" else "",
+        any_batch=False,
     )
 
 

@@ -49,6 +49,7 @@ def convert(model: Any, precision: str, context: Context) -> Converted | Skip:
         model=built,
         scheme=f"{found.scheme}, TensorRT ({engines} engines)",
         weight_bytes=before,
+        any_batch=False,
         doubts=found.doubts + ((_hybrid(left),) if left else ()),
     )
 
