@@ -11,7 +11,7 @@ else
 TORCH ?= torch==$(TORCH_VERSION)
 endif
 
-.PHONY: bench test lint slow figures findings engines peers clean
+.PHONY: bench test lint slow figures findings engines peers sequential clean
 bench: .venv/.installed
 	$(BIN)/bench run $(SUITE)
 
@@ -34,6 +34,10 @@ figures: .venv/.tested
 # Which compressions save joules on this machine; half an hour or more.
 findings: .venv/.tested
 	$(BIN)/python -m tests.bench.findings
+
+# Trials that tell 5 % apart, sequential against fixed n; a simulation of seconds.
+sequential: .venv/.tested
+	$(BIN)/python -m tests.bench.sequential
 
 # Our run times beside plain scripts of the same engines.
 engines: .venv/.tested

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from harness import energy, latency, load_record, perimeter, states
 from harness.carbon import emissions
-from harness.checks import doubts
+from harness.checks import doubts, not_official
 from harness.jobs import Outcome, Raw
 from harness.loads import Latency
 from harness.plan import Plan, PlannedTrial
@@ -12,6 +12,7 @@ from harness.readings import Channel, EnergyReading, EnergyTotal, Span
 from harness.records import (
     Evaluation,
     Idle,
+    MeterCost,
     Performance,
     Setup,
     TrialRecord,
@@ -43,6 +44,8 @@ def assemble(
         started_utc=raw.started_utc,
         seed=planned.seed,
         meter=raw.meter,
+        official=plan.official,
+        before=raw.before,
         doubts=outcome.doubts,
     )
     if window is None:
@@ -71,10 +74,15 @@ def assemble(
             ).model_copy(update={"memory_peak_bytes": outcome.memory_peak_bytes}),
             "carbon": emissions(total.energy_j, raw.factor, plan.site.pue),
             "model": outcome.model,
+            "meter": _meter_cost(raw.meter, (channels, trace, window), total, readings),
         }
     )
-    found = (*outcome.doubts, *doubts(record, plan.protocol))
-    found += tuple(load_record.doubts(record.load))
+    found = (
+        *outcome.doubts,
+        *doubts(record, plan.protocol),
+        *not_official(plan.weakened),
+        *load_record.doubts(record.load),
+    )
     return record.model_copy(update={"doubts": found})
 
 
@@ -98,6 +106,22 @@ def _window(
         work_s=outcome.work_s,
         unsteady=tuple(dict.fromkeys(unsteady)),
     )
+
+
+def _meter_cost(
+    cost: MeterCost,
+    whole: tuple[Sequence[Channel], Trace, Span],
+    total: EnergyTotal,
+    readings: Sequence[EnergyReading],
+) -> MeterCost:
+    """With the meter's part of the window's energy, idle power of the cores in it."""
+    busy_s = states.growth(*whole, "cpu_busy")
+    cpu_j = [r.energy_j for r in readings if r.domain == "cpu" and r.energy_j]
+    if not (busy_s and cost.cpu_s and cost.duration_s and total.energy_j and cpu_j):
+        return cost
+    spent_s = cost.cpu_s * whole[2].duration_s / cost.duration_s
+    share = min(1.0, sum(cpu_j) / total.energy_j)
+    return cost.model_copy(update={"energy_ratio": spent_s / busy_s * share})
 
 
 def _idle(

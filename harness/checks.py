@@ -14,6 +14,9 @@ MOST_STEAL = 0.01
 MOST_FOREIGN = 0.05
 MOST_PRESSURE = 0.01
 MOST_METER = 0.01
+MOST_METER_ENERGY = 0.005
+PUBLISHABLE_S = 60.0
+"""MLPerf Power's shortest window."""
 
 
 def doubts(record: TrialRecord, protocol: Protocol) -> tuple[Doubt, ...]:
@@ -21,6 +24,8 @@ def doubts(record: TrialRecord, protocol: Protocol) -> tuple[Doubt, ...]:
     duration_s = record.window.duration_s if record.window else 0.0
     found = (
         *short_window(record.energy, duration_s, "protocol.window.min"),
+        *_publishing_doubts(record, duration_s),
+        *_before_doubts(record),
         *_steady_doubts(record, protocol),
         *source_doubts(record.energy),
         *total_doubts(record.total),
@@ -42,7 +47,7 @@ def short_window(
         duration_s: Its length in seconds.
         setting: How it is made longer.
     """
-    measured = [r for r in energy if _has_joules(r)]
+    measured = [r for r in energy if has_joules(r)]
     if not measured:
         return _short_model(duration_s, setting) if energy else []
     slowest = max(measured, key=lambda r: r.update_period_s or 0.0)
@@ -72,6 +77,37 @@ def _short_model(duration_s: float, setting: str) -> list[Doubt]:
     ]
 
 
+def _publishing_doubts(record: TrialRecord, duration_s: float) -> Iterator[Doubt]:
+    """What is called official has windows of a minute."""
+    if record.official and duration_s < PUBLISHABLE_S:
+        yield Doubt(
+            code="not-publishable",
+            message=f"the window of {duration_s:.1f} s is shorter than the "
+            f"{PUBLISHABLE_S:g} s of a figure to publish",
+            remedy="more work in the window: more epochs, or protocol.window.min",
+        )
+
+
+def _before_doubts(record: TrialRecord) -> Iterator[Doubt]:
+    if record.before and record.before.unmet:
+        yield Doubt(
+            code="not-quiet",
+            message=f"the trial began although {'; '.join(record.before.unmet)}",
+            remedy="an otherwise idle machine, or longer waits (protocol.cooldown.max, "
+            "protocol.load.wait)",
+        )
+
+
+def not_official(weakened: tuple[str, ...]) -> Iterator[Doubt]:
+    """A run of the profile `official` that asks for less than it."""
+    if weakened:
+        yield Doubt(
+            code="not-official",
+            message=f"profile official with weaker {', '.join(weakened)}",
+            remedy="leave these keys of protocol as the profile has them",
+        )
+
+
 def _steady_doubts(record: TrialRecord, protocol: Protocol) -> Iterator[Doubt]:
     if record.window is None or record.window.steady:
         return
@@ -86,7 +122,7 @@ def _steady_doubts(record: TrialRecord, protocol: Protocol) -> Iterator[Doubt]:
 def source_doubts(energy: tuple[EnergyReading, ...]) -> Iterator[Doubt]:
     """What went wrong with a meter inside the window."""
     for reading in energy:
-        if not _has_joules(reading):
+        if not has_joules(reading):
             continue
         if reading.reason or reading.resets:
             yield Doubt(
@@ -189,8 +225,14 @@ def machine_doubts(seen: Utilization) -> Iterator[Doubt]:
 
 
 def _meter_doubts(record: TrialRecord) -> Iterator[Doubt]:
-    """The meter may use 1 % of one core."""
+    """The meter may use 1 % of one core, and 0.5 % of the window's energy."""
     cost = record.meter
+    if (cost.energy_ratio or 0.0) > MOST_METER_ENERGY:
+        yield Doubt(
+            code="meter-energy",
+            message=f"the meters used {cost.energy_ratio:.2%} of the window's energy",
+            remedy="fewer meters, or fewer cores of other work beside them",
+        )
     if not cost.cpu_s or not cost.duration_s:
         return
     share = cost.cpu_s / cost.duration_s
@@ -215,7 +257,8 @@ def _quality_doubts(record: TrialRecord) -> Iterator[Doubt]:
         )
 
 
-def _has_joules(reading: EnergyReading) -> bool:
+def has_joules(reading: EnergyReading) -> bool:
+    """Whether an instrument said how many joules there were."""
     return reading.provenance is Provenance.MEASURED and reading.energy_j is not None
 
 

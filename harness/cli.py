@@ -99,10 +99,13 @@ def plan(
     suite: SuiteName,
     settings: Settings = None,
     only: Only = None,
+    history: Annotated[
+        Path, typer.Option(metavar="DIR", help="Earlier runs, for time and energy.")
+    ] = Path("runs"),
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Show what would run, and why the rest would not; run nothing."""
-    _call("running:plan", suite, settings or [], only, as_json=as_json)
+    _call("running:plan", suite, settings or [], only, history, as_json=as_json)
 
 
 @app.command()

@@ -110,6 +110,7 @@ class Card:
         floor: Held-out accuracy that its trained tiny fp32 model must reach.
         refuse: Why options cannot be: they do not go together, or name files that are
             not there.
+        test_items: Held-out items of its own data set; None where that is not known.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Card:
     options: Mapping[str, Option] | None = None
     preload: tuple[str, ...] = ("torch",)
     refuse: Refusal = lambda _: None
+    test_items: int | None = None
 
     def values(self, given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
         """Every option: what is given, and the defaults that go with it."""
@@ -177,6 +179,10 @@ class EdgeMeter(Protocol):
         """Why the machine has not settled of late, looking back to an instant."""
         ...
 
+    def updates(self, since_ns: int) -> int | None:
+        """Updates of the slowest measured source since then; None without one."""
+        ...
+
 
 OnEvent = Callable[[dict[str, Any]], None]
 """Called with what a running trial reports, such as its stage."""
@@ -215,6 +221,9 @@ class Observer:
 
     def trial_finished(self, record: TrialRecord) -> None:
         """The record is on disk."""
+
+    def left_out(self, trials: int, reason: str) -> None:
+        """So many planned trials were not needed; the reason of the last one."""
 
     def run_finished(self) -> None:
         """No trial is left, or the run was interrupted."""

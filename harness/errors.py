@@ -4,6 +4,7 @@ BenchError
     UsageError          the user's file or command is at fault (exit 2)
     EvidenceError       a required meter or record is missing (exit 3)
     ProbeUnavailable    a meter cannot be read here
+    StorageError        a run folder takes nothing more; what is in it is kept
     OutputError         a result cannot be written where it should go
 """
 
@@ -32,6 +33,10 @@ class UsageError(BenchError):
     """The command line or an input file is at fault."""
 
     exit_code = 2
+
+
+class StorageError(BenchError):
+    """A run folder cannot be written any more; finished trials are in it."""
 
 
 class EvidenceError(BenchError):

@@ -7,7 +7,15 @@ from pydantic import Field
 from harness.loads import Target, Try
 from harness.noun import Noun
 from harness.readings import Span
-from harness.records import Configuration, Doubt, Factor, MeterCost, ModelFacts, Quality
+from harness.records import (
+    Before,
+    Configuration,
+    Doubt,
+    Factor,
+    MeterCost,
+    ModelFacts,
+    Quality,
+)
 
 
 class Stretch(Noun):
@@ -81,28 +89,52 @@ class Raw(Noun):
 
     Attributes:
         factor: Carbon intensity of the suite's place as it was known then.
+        before: What was waited for before the trial.
     """
 
     outcome: Outcome
     meter: MeterCost
     started_utc: str
     factor: Factor | None = None
+    before: Before | None = None
 
 
 class Protocol(Noun):
     """How a trial is run; all durations in seconds.
 
     Attributes:
+        rounds: Planned for each configuration: at most so many.
+        rounds_min: From so many on, a configuration stops at `target_ci_ratio`.
+        target_ci_ratio: Reach of the 95 % interval of J/item on either side; None for
+            a fixed number of rounds.
+        window_items: Least number of items in a window.
+        window_updates: Least number of updates of the slowest meter in a window.
+        window_max_s: How long a window waits for those updates; None for four times
+            its least length, and a minute at least.
+        cooldown_max_s: Longest wait for temperatures within `cooldown_band_c` of idle.
+        load_wait_s: Longest wait for others to use less than `load_max_ratio`.
         scenario: Settings of scenarios by their name, as their keys were parsed.
+        control: Workload of the control at both ends of a session; None for none.
     """
 
     rounds: int = 2
+    rounds_min: int = 1
+    target_ci_ratio: float | None = None
     warmup_min_s: float = 0.5
     warmup_max_s: float = 5.0
     window_min_s: float = 3.0
+    window_items: int = 0
+    window_updates: int = 0
+    window_max_s: float | None = None
+    cooldown_max_s: float = 0.0
+    cooldown_band_c: float = 3.0
+    load_wait_s: float = 0.0
+    load_max_ratio: float = 0.05
     idle_s: float = 1.0
     timeout_s: float = 900.0
     scenario: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    on_oom: Literal["halve_batch", "skip", "fail"] = "fail"
+    control: str | None = None
 
 
 class Job(Noun):

@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import energy, node, perimeter, registry, states
+from harness import checks, energy, node, perimeter, registry, states
 from harness.contracts import Probe
 from harness.errors import BenchError
 from harness.lines import LineReader
@@ -32,6 +32,8 @@ Operation = Callable[..., Any]
 TRAILING_S = 10.0
 """Stretch over which a machine is judged to have settled."""
 MOMENT_S = 1.0
+QUIET_S = 1.5
+"""Stretch over which the load of others is looked at."""
 
 
 class NamedProbe:
@@ -84,6 +86,8 @@ class MeterService:
             "close_window": self.close_window,
             "watts": self.watts,
             "unsteady": self.unsteady,
+            "updates": self.updates,
+            "moment": self.moment,
             "cpu": time.process_time,
             "periods": self.periods,
             "describe": self.describe,
@@ -158,6 +162,29 @@ class MeterService:
         start_ns = max(since_ns, span.start_ns)
         span = span.model_copy(update={"start_ns": start_ns})
         return states.unsteady(self._channels, self._sampler.trace(), span)
+
+    def updates(self, since_ns: int) -> int | None:
+        """Updates of the slowest measured source since then; None without one."""
+        now_ns = self._sampler.edge()
+        span = Span(name="so far", start_ns=since_ns, end_ns=now_ns)
+        readings = energy.account(self._channels, self._sampler.trace(), span)
+        counts = [r.updates for r in readings if checks.has_joules(r)]
+        return min(counts, default=None)
+
+    def moment(self) -> dict[str, Any]:
+        """Temperatures, and what uses the machine while we do not."""
+        span = _trailing(self._sampler.edge(), QUIET_S)
+        trace = self._sampler.trace(span.start_ns - NS_PER_S)
+        seen = states.utilization(self._channels, trace, span, own_cpu_s=0.0)
+        heat = states.named(self._channels, trace, "temperature")
+        return {
+            "temperatures_c": {
+                f"{channel.domain} {channel.device} {channel.name}": series.values[-1]
+                for channel, series in heat
+            },
+            "cpu_ratio": seen.foreign_cpu_ratio,
+            "gpu_ratio": seen.gpu_ratio,
+        }
 
     def periods(self, duration_s: float) -> dict[str, float | None]:
         """Seconds between changes of each source of joules, polled for a while."""

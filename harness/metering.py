@@ -49,6 +49,21 @@ class Measured:
     invalid: str | None
 
 
+@dataclass(frozen=True)
+class Moment:
+    """The machine as it is now, between trials.
+
+    Attributes:
+        temperatures_c: By sensor; empty where there is none.
+        cpu_ratio: Busy share of the cores; None where it is not known.
+        gpu_ratio: Share of the time in which a kernel ran.
+    """
+
+    temperatures_c: dict[str, float]
+    cpu_ratio: float | None
+    gpu_ratio: float | None
+
+
 class MeterClient:
     """A connection to the meter process; it is this process's, not its forks'.
 
@@ -118,6 +133,15 @@ class MeterClient:
     def unsteady(self, since_ns: int) -> list[str]:
         """Why the machine has not settled in the last ten seconds, or since then."""
         return list(self._ask(op="unsteady", since_ns=since_ns))
+
+    def updates(self, since_ns: int) -> int | None:
+        """Updates of the slowest measured source since then; None without one."""
+        found: int | None = self._ask(op="updates", since_ns=since_ns)
+        return found
+
+    def moment(self) -> Moment:
+        """Temperatures, and what uses the machine in the last second or so."""
+        return Moment(**self._ask(op="moment"))
 
     def cpu_s(self) -> float:
         """Processor seconds that the meter has used."""

@@ -10,6 +10,7 @@ from harness.errors import UsageError
 from harness.jobs import Protocol
 from harness.matrix import Skipped, expand
 from harness.noun import Noun
+from harness.protocol_keys import weakened
 from harness.records import SCHEMA, Configuration, Phase
 from harness.scenarios import SCENARIOS
 from harness.suite import QualityFloor, Site, Suite
@@ -33,7 +34,11 @@ class PlannedTrial(Noun):
 
 
 class Plan(Noun):
-    """What a run will do; `bench resume` reads it instead of the suite."""
+    """What a run will do; `bench resume` reads it instead of the suite.
+
+    Attributes:
+        weakened: Keys in which it asks for less than its profile `official` does.
+    """
 
     schema_version: int = SCHEMA
     suite: str
@@ -45,6 +50,12 @@ class Plan(Noun):
     site: Site
     trials: tuple[PlannedTrial, ...]
     skips: tuple[Skipped, ...]
+    weakened: tuple[str, ...] = ()
+
+    @property
+    def official(self) -> bool:
+        """Whether its results may call themselves so."""
+        return self.profile == "official" and not self.weakened
 
 
 def parse_plan(text: str, path: Path) -> Plan:
@@ -79,7 +90,7 @@ def make_plan(suite: Suite, only: str | None = None) -> Plan:
         order = list(configurations)
         random.Random(f"{suite.seed}-{number}").shuffle(order)  # noqa: S311
         for configuration in order:
-            trials.append(_planned(suite, configuration, number, len(trials)))
+            trials.append(planned(configuration, number, len(trials), suite.seed))
     return Plan(
         suite=suite.name,
         profile=suite.profile,
@@ -90,19 +101,21 @@ def make_plan(suite: Suite, only: str | None = None) -> Plan:
         site=suite.site,
         trials=tuple(trials),
         skips=skipped,
+        weakened=weakened(suite.profile, suite.protocol),
     )
 
 
-def _planned(
-    suite: Suite, configuration: Configuration, number: int, position: int
+def planned(
+    configuration: Configuration, number: int, position: int, seed: int
 ) -> PlannedTrial:
+    """A trial of a round, at its place among all, with the suite's seed."""
     is_training = configuration.phase == Phase.TRAIN
     return PlannedTrial(
         trial=_file_name(f"r{number}-{position:03d}-{configuration.key}"),
         round=number,
         key=configuration.key,
         configuration=configuration,
-        seed=suite.seed + number if is_training else suite.seed,
+        seed=seed + number if is_training else seed,
     )
 
 

@@ -64,6 +64,10 @@ class ProgressDisplay(Observer):
         elif not self._live:
             self._say(summary(record))
 
+    def left_out(self, trials: int, reason: str) -> None:
+        """Say that the plan was not used up, and why."""
+        self._say(f"{trials} planned trials were not needed: {reason}")
+
     def run_finished(self) -> None:
         """Erase the live line."""
         if self._live:

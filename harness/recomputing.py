@@ -7,6 +7,7 @@ from harness import assembly
 from harness.errors import BenchError, UsageError
 from harness.plan import parse_plan
 from harness.records import TrialRecord
+from harness.schedule import read_schedule
 from harness.store import RunFolder
 from harness.traces import Recording, read_recording, write_recording
 
@@ -43,9 +44,10 @@ def recompute(folder: RunFolder, beside: Beside | None = None) -> Iterator[Recom
         UsageError: The folder's plan cannot be read.
     """
     plan = parse_plan(folder.read("plan.json"), folder.path / "plan.json")
-    planned = {trial.trial: trial for trial in plan.trials}
-    for stored in folder.records().records:
-        if stored.trial not in planned:
+    schedule = read_schedule(folder, plan)
+    for stored in schedule.records:
+        planned = schedule.find(stored.trial)
+        if planned is None:
             reason = "it is not in the plan of this run"
             yield Recomputed(stored, None, reason=reason)
             continue
@@ -57,7 +59,7 @@ def recompute(folder: RunFolder, beside: Beside | None = None) -> Iterator[Recom
             yield Recomputed(stored, None, reason=error.message)
             continue
         derived = assembly.assemble(
-            planned[stored.trial], raw, plan, recording.channels, recording.trace
+            planned, raw, plan, recording.channels, recording.trace
         )
         yield Recomputed(
             stored, derived, _changed(stored, derived), recording=recording

@@ -44,6 +44,7 @@ class Configuration(Noun):
     Attributes:
         runtime: What runs the model: `eager` torch, `compile`, `openvino`, ...
         scenario: How items come in the window: `offline`, `single-stream`, ...
+        halved_from: Key of the configuration that ran out of memory; None in the suite.
     """
 
     workload: str
@@ -56,6 +57,7 @@ class Configuration(Noun):
     track: Literal["closed", "open"] = "closed"
     options: dict[str, OptionValue] = Field(default_factory=dict)
     suffix: str = ""
+    halved_from: str | None = None
 
     @property
     def key(self) -> str:
@@ -196,12 +198,40 @@ class Carbon(Noun):
     reason: str | None = None
 
 
+class Before(Noun):
+    """What a trial waited for before it began.
+
+    Attributes:
+        cooldown_s: Wait for temperatures near those of the idle machine.
+        load_wait_s: Wait for others to use less of the machine.
+        above_idle_c: How far the warmest sensor was above idle; None without a sensor.
+        foreign_cpu_ratio: What others used of the cores; None where it is not known.
+        foreign_gpu_ratio: Share of the time in which others kept a GPU busy.
+        unmet: What was still so when the waits were over.
+        reason: Why there was nothing to wait for.
+    """
+
+    cooldown_s: float = 0.0
+    load_wait_s: float = 0.0
+    above_idle_c: float | None = None
+    foreign_cpu_ratio: float | None = None
+    foreign_gpu_ratio: float | None = None
+    unmet: tuple[str, ...] = ()
+    reason: str | None = None
+
+
 class MeterCost(Noun):
-    """Processor seconds spent on measuring while the trial ran, and how long it ran."""
+    """Processor seconds spent on measuring while the trial ran, and how long it ran.
+
+    Attributes:
+        energy_ratio: The meter's part of the window's energy: its share of the busy
+            processor seconds times the processors' share of the joules.
+    """
 
     cpu_s: float | None = None
     supervisor_cpu_s: float | None = None
     duration_s: float | None = None
+    energy_ratio: float | None = None
 
 
 class ModelFacts(Noun):
@@ -225,7 +255,11 @@ class ModelFacts(Noun):
 
 
 class TrialRecord(Noun):
-    """One line of trials.jsonl; the names are a contract."""
+    """One line of trials.jsonl; the names are a contract.
+
+    Attributes:
+        official: The protocol was at least as strict as the profile `official`.
+    """
 
     schema_: int = Field(default=SCHEMA, alias="schema")
     trial: str
@@ -236,6 +270,8 @@ class TrialRecord(Noun):
     configuration: Configuration
     started_utc: str = ""
     seed: int = 0
+    official: bool = False
+    before: Before | None = None
     window: WindowRecord | None = None
     energy: tuple[EnergyReading, ...] = ()
     total: EnergyTotal | None = None

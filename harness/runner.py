@@ -2,22 +2,24 @@
 
 import fcntl
 import json
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path  # noqa: TC003 (a plain import reads better)
+from pathlib import Path
 from typing import Any
 
-from harness import assembly, environment, registry
+from harness import assembly, environment, quiet, registry, sessions
 from harness.carbon import intensity
+from harness.clock import SystemClock
 from harness.contracts import Card, Executor, Observer
-from harness.errors import UsageError
+from harness.errors import BenchError, StorageError, UsageError
 from harness.jobs import Job, Raw
 from harness.metering import MeterClient, start_meter
 from harness.plan import Plan, PlannedTrial
-from harness.readings import Channel
+from harness.plan import planned as planned_trial
 from harness.records import (
     PLAIN_RUNTIME,
     PLAIN_SCENARIO,
@@ -27,62 +29,148 @@ from harness.records import (
     Phase,
     TrialRecord,
 )
+from harness.schedule import ADDENDA, Schedule, read_schedule
 from harness.store import RunFolder
 from harness.traces import read_recording
 
 NEEDED_WEIGHTS = "workloads.weights:needed_weights"
 CACHE = "workloads.sources:cache_dir"
+CONTROL_BATCH = 32
+LEAST_ROOM_BYTES = 20_000_000
 
 
 @dataclass
 class Run:
     """The parts of a run in progress."""
 
-    plan: Plan
+    schedule: Schedule
     folder: RunFolder
     executor: Executor
     meter: MeterClient
     observer: Observer
     factor: Factor | None
-    channels: Sequence[Channel] = ()
+    idle_c: dict[str, float] = field(default_factory=dict)
     cards: dict[str, Card] = field(default_factory=dict)
+
+    @property
+    def plan(self) -> Plan:
+        """What was planned before the first trial."""
+        return self.schedule.plan
 
 
 def run_plan(
     plan: Plan, folder: RunFolder, executor: Executor, observer: Observer
 ) -> int:
-    """Run the trials of a plan that have no record yet.
+    """Run the trials of a plan that have no record yet, and are still needed.
 
     Returns:
-        Number of trials whose record says that they failed.
+        Number of trials of this session that failed, and were not made good.
 
     Raises:
         UsageError: Another process is running the same folder.
+        StorageError: The folder cannot be written any more.
     """
-    finished = {record.trial for record in folder.records().records}
-    pending = [trial for trial in plan.trials if trial.trial not in finished]
-    if not pending:
+    if _is_finished(read_schedule(folder, plan)):
         return 0
     factor = intensity(plan.site.place) if plan.site.place else None
     with ExitStack() as stack:
         stack.enter_context(_locked(folder))
+        schedule = read_schedule(folder, plan)  # as it is now that nobody else writes
+        if _is_finished(schedule):
+            return 0
         meter = stack.enter_context(start_meter(list(registry.PROBES)))
         stack.callback(executor.close)
         stack.callback(observer.run_finished)
-        channels, unavailable = meter.describe()
-        run = Run(plan, folder, executor, meter, observer, factor, channels)
+        run = Run(schedule, folder, executor, meter, observer, factor)
         run.cards.update(registry.cards())
-        facts = environment.describe(channels, [list(row) for row in unavailable])
-        folder.write("machine.json", json.dumps(facts, indent=1))
-        observer.run_started(len(plan.trials), len(plan.trials) - len(pending))
-        _prepare(run, pending)
-        return sum(_trial(run, planned).status == "failed" for planned in pending)
+        _begin(run)
+        return _session(run)
+
+
+def _is_finished(schedule: Schedule) -> bool:
+    return not schedule.missing_addenda() and not any(schedule.upcoming())
+
+
+def _begin(run: Run) -> None:
+    """Keep what the machine is, and how warm it is while nothing has run yet."""
+    channels, unavailable = run.meter.describe()
+    facts = environment.describe(channels, [list(row) for row in unavailable])
+    run.folder.write("machine.json", json.dumps(facts, indent=1))
+    now_c = run.meter.moment().temperatures_c
+    run.idle_c.update(sessions.idle_temperatures_c(now_c, sessions.events(run.folder)))
+    utc = datetime.now(UTC).isoformat(timespec="seconds")
+    sessions.note(run.folder, "started", utc=utc, temperatures_c=now_c)
+
+
+def _session(run: Run) -> int:
+    """All trials that are needed, between two of the control."""
+    done = len(run.schedule.records)
+    run.observer.run_started(len(run.schedule.trials), done)
+    pending = list(run.schedule.upcoming())
+    control = control_trial(run.plan)
+    _prepare(run, [*pending, *([control] if control else [])])
+    first = _control(run, control, "first")
+    while (planned := _next(run)) is not None:
+        record = _trial(run, planned)
+        run.folder.append(record)
+        run.schedule = run.schedule.after(record)
+        run.observer.trial_finished(record)
+    last = _control(run, control, "last")
+    if first and last:
+        sessions.note(run.folder, "control", **sessions.drift(first, last))
+    ran = frozenset(record.trial for record in run.schedule.records[done:])
+    left = run.schedule.left_out()
+    if left:
+        run.observer.left_out(len(left), left[-1].reason)
+    sessions.ended(
+        run.folder, left, trials=len(ran), supervisor_cpu_s=time.process_time()
+    )
+    return run.schedule.unmended(ran)
+
+
+def _next(run: Run) -> PlannedTrial | None:
+    """The trial that comes next; what ran out of memory joins at half the batch."""
+    for addendum in run.schedule.missing_addenda():
+        run.folder.append_line(ADDENDA, addendum.model_dump_json())
+        addenda = (*run.schedule.addenda, addendum)
+        run.schedule = replace(run.schedule, addenda=addenda)
+        _prepare(run, addendum.trials)
+    return next(run.schedule.upcoming(), None)
+
+
+def control_trial(plan: Plan) -> PlannedTrial | None:
+    """One fixed small configuration on the suite's first device; None without."""
+    name = plan.protocol.control
+    if name is None or not plan.trials:
+        return None
+    configuration = Configuration(
+        workload=name,
+        phase=Phase.INFER,
+        precision="fp32",
+        device=plan.trials[0].configuration.device,
+        batch_size=CONTROL_BATCH,
+        options=registry.cards()[name].values({}),
+    )
+    return planned_trial(configuration, 0, 0, plan.seed)
+
+
+def _control(run: Run, planned: PlannedTrial | None, end: str) -> TrialRecord | None:
+    """Run the control at one end of the session; its records stand apart."""
+    if planned is None:
+        return None
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    named = planned.model_copy(update={"trial": f"control-{stamp}-{end}"})
+    record = _trial(run, named)
+    run.folder.append_line(sessions.CONTROLS, record.to_json())
+    return record
 
 
 @contextmanager
 def _locked(folder: RunFolder) -> Iterator[None]:
     """Keep a second process out of the folder."""
-    with (folder.path / ".lock").open("w") as file:
+    with folder.writing():
+        lock = (folder.path / ".lock").open("w")
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -131,8 +219,7 @@ def _prepare_one(run: Run, configuration: Configuration, name: str) -> None:
         "reason": outcome.reason,
         "duration_s": time.monotonic() - started_s,
     }
-    with (run.folder.path / "preparations.jsonl").open("a") as file:
-        file.write(json.dumps(line) + "\n")
+    run.folder.append_line("preparations.jsonl", json.dumps(line))
 
 
 def _preload(run: Run, configuration: Configuration) -> tuple[str, ...]:
@@ -140,31 +227,69 @@ def _preload(run: Run, configuration: Configuration) -> tuple[str, ...]:
 
 
 def _trial(run: Run, planned: PlannedTrial) -> TrialRecord:
-    """Run one trial and store its record before anything else happens."""
+    """Run one trial; its record, and all that it is derived from on disk."""
+    _check_room(run.folder)
     run.observer.trial_started(planned.key, planned.round)
     preload = _preload(run, planned.configuration)
     run.executor.warm_up(preload)
+    before = quiet.wait(run.meter, run.plan.protocol, run.idle_c, SystemClock())
     started_utc = datetime.now(UTC).isoformat(timespec="seconds")
     meter_s, supervisor_s = run.meter.cpu_s(), time.process_time()
     started_s = time.monotonic()
     path = run.folder.trace_path(planned.trial)
-    run.meter.begin(path, trial=planned.trial, started_utc=started_utc)
-    outcome = run.executor.run(_job(run, planned), preload, _relay(run))
-    run.meter.end()
+    with _recording(run, path, trial=planned.trial, started_utc=started_utc):
+        outcome = run.executor.run(_job(run, planned), preload, _relay(run))
     cost = MeterCost(
         cpu_s=run.meter.cpu_s() - meter_s,
         supervisor_cpu_s=time.process_time() - supervisor_s,
         duration_s=time.monotonic() - started_s,
     )
-    raw = Raw(outcome=outcome, meter=cost, started_utc=started_utc, factor=run.factor)
+    raw = Raw(
+        outcome=outcome,
+        meter=cost,
+        started_utc=started_utc,
+        factor=run.factor,
+        before=before,
+    )
     run.folder.write_raw(planned.trial, raw)
     recording = read_recording(path)
-    record = assembly.assemble(
+    return assembly.assemble(
         planned, raw, run.plan, recording.channels, recording.trace
     )
-    run.folder.append(record)
-    run.observer.trial_finished(record)
-    return record
+
+
+@contextmanager
+def _recording(run: Run, path: Path, **facts: str) -> Iterator[None]:
+    """The meter keeps a trace of the block.
+
+    Raises:
+        StorageError: It could not; what is finished stays.
+    """
+    try:
+        run.meter.begin(path, **facts)
+        yield
+        run.meter.end()
+    except BenchError as error:
+        raise StorageError(
+            f"{path}: the meter process did not record: {error.message}",
+            hint=f"finished trials are kept: bench resume {run.folder.path}",
+        ) from error
+
+
+def _check_room(folder: RunFolder) -> None:
+    """A trial whose files do not fit would be lost.
+
+    Raises:
+        StorageError: The disk is nearly full.
+    """
+    with folder.writing():
+        free_bytes = shutil.disk_usage(folder.path).free
+    if free_bytes < LEAST_ROOM_BYTES:
+        raise StorageError(
+            f"{folder.path}: {free_bytes / 1e6:.0f} MB are free on its disk, and a "
+            f"trial may need {LEAST_ROOM_BYTES / 1e6:.0f} MB",
+            hint=f"finished trials are kept; free some: bench resume {folder.path}",
+        )
 
 
 def _job(run: Run, planned: PlannedTrial) -> Job:

@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.errors import NothingMeasured, UsageError
+from harness.errors import NothingMeasured, StorageError, UsageError
 from harness.jobs import Raw
 from harness.records import SCHEMA, TrialRecord
 
@@ -54,11 +55,12 @@ class RunFolder:
     def write(self, name: str, text: str) -> None:
         """Replace a file of the folder at once, or not at all."""
         part = (self.path / name).with_name(f".{Path(name).name}.part")
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self.path / name)
+        with self.writing():
+            with part.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(self.path / name)
 
     def read(self, name: str) -> str:
         """Text of a file of the folder.
@@ -99,14 +101,48 @@ class RunFolder:
 
     def append(self, record: TrialRecord) -> None:
         """Add a finished trial; it is on disk when this returns."""
-        target = self.path / "trials.jsonl"
-        line = record.to_json() + "\n"
-        with target.open("ab+") as file:
-            if file.tell() and not _ends_with_newline(file.fileno()):
-                file.write(b"\n")
-            file.write(line.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        self.append_line("trials.jsonl", record.to_json())
+
+    def append_line(self, name: str, line: str) -> None:
+        """Add a line to a file; it is on disk when this returns, or not at all.
+
+        Raises:
+            StorageError: The disk is full, or the folder is not there any more.
+        """
+        with self.writing(), (self.path / name).open("ab+", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            torn = size and not _ends_with_newline(file.fileno())
+            data = (b"\n" if torn else b"") + line.encode() + b"\n"
+            try:
+                while data:
+                    data = data[file.write(data) :]
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(size)
+                raise
+
+    def lines(self, name: str) -> tuple[bytes, ...]:
+        """Lines of a file that may not be there."""
+        try:
+            return tuple((self.path / name).read_bytes().splitlines())
+        except OSError:
+            return ()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Say of a failed write what it means for the run.
+
+        Raises:
+            StorageError: The block could not write.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(
+                f"{self.path}: cannot be written: {error.strerror or error}",
+                hint="finished trials are kept; when there is room and the folder can "
+                f"be written: bench resume {self.path}",
+            ) from error
 
     def records(self) -> ReadResult:
         """All readable trials; a torn or newer line is a fault, not a crash."""

@@ -9,6 +9,7 @@ from harness.errors import UsageError
 from harness.jobs import Protocol
 from harness.near import nearest
 from harness.noun import Noun
+from harness.protocol_keys import PROFILES, protocol_of
 from harness.records import OptionValue
 from harness.suite_keys import AXES, DEFAULT_AXES, suite_table
 from harness.yaml_source import (
@@ -20,17 +21,7 @@ from harness.yaml_source import (
     table_schema,
 )
 
-DEFAULTS: Mapping[str, Protocol] = {
-    "quick": Protocol(
-        rounds=2, warmup_min_s=0.5, warmup_max_s=3.0, window_min_s=6.0, idle_s=1.0
-    ),
-    "standard": Protocol(
-        rounds=3, warmup_min_s=2.0, warmup_max_s=30.0, window_min_s=15.0, idle_s=5.0
-    ),
-    "official": Protocol(
-        rounds=5, warmup_min_s=5.0, warmup_max_s=60.0, window_min_s=60.0, idle_s=30.0
-    ),
-}
+DEFAULTS = PROFILES
 
 
 class QualityFloor(Noun):
@@ -154,7 +145,7 @@ def _suite(source: Source, found: dict[str, Any], settings: Sequence[str]) -> Su
         name=found["name"],
         seed=found.get("seed", 0),
         profile=profile,
-        protocol=_protocol(source, DEFAULTS[profile], found.get("protocol", {})),
+        protocol=_protocol(source, profile, found.get("protocol", {})),
         matrix=main,
         excludes=matrix.get("exclude", ()),
         includes=tuple(_include(main, each) for each in matrix.get("include", ())),
@@ -178,25 +169,10 @@ def _include(main: Block, given: Mapping[str, Any]) -> Block:
     )
 
 
-def _protocol(source: Source, defaults: Protocol, given: dict[str, Any]) -> Protocol:
-    warmup, window = given.get("warmup", {}), given.get("window", {})
-    named = {
-        "rounds": given.get("rounds"),
-        "warmup_min_s": warmup.get("min"),
-        "warmup_max_s": warmup.get("max"),
-        "window_min_s": window.get("min"),
-        "idle_s": given.get("idle"),
-        "timeout_s": given.get("timeout"),
-        "scenario": given.get("scenario"),
-    }
-    known = {name: value for name, value in named.items() if value is not None}
-    made = defaults.model_copy(update=known)
-    if made.warmup_min_s > made.warmup_max_s:
-        where = ("protocol", "warmup")
-        source.fault(
-            where,
-            f"min {made.warmup_min_s:g} s is longer than max {made.warmup_max_s:g} s",
-        )
+def _protocol(source: Source, profile: str, given: dict[str, Any]) -> Protocol:
+    made, faults = protocol_of(profile, given)
+    for key, message in faults.items():
+        source.fault(("protocol", key), message)
     return made
 
 

@@ -9,11 +9,11 @@ from harness import registry
 from harness.carbon import places
 from harness.contracts import Option
 from harness.near import nearest
+from harness.protocol_keys import PROFILES, protocol_table
 from harness.records import PLAIN_RUNTIME, PLAIN_SCENARIO, SCHEMA, Phase
 from harness.scenarios import SCENARIOS
-from harness.yaml_source import Key, duration_s, number, one_of, shown, whole
+from harness.yaml_source import Key, number, one_of, shown, whole
 
-PROFILES = ("quick", "standard", "official")
 TRACKS = ("closed", "open")
 NAMED_AXES = ("workload", "phase", "precision", "device", "runtime", "scenario")
 AXES = (*NAMED_AXES, "batch_size")
@@ -22,7 +22,6 @@ DEFAULT_AXES: Mapping[str, tuple[Any, ...]] = {
     "scenario": (PLAIN_SCENARIO,),
 }
 """What an axis is where a suite does not name it; the others must be named."""
-DURATION = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|min|h)\s*$"}
 SHARE = r"^\s*(\d{1,3}(?:\.\d+)?)\s*%\s+of\s+reference\s*$"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 LONGEST_TEXT = 4096
@@ -35,8 +34,8 @@ def suite_table() -> dict[str, Key]:
         "schema": Key(_schema_number, {"const": SCHEMA}, required=True),
         "name": Key(_name, {"type": "string", "pattern": NAME}, required=True),
         "seed": Key(whole(0, 2**31 - 1), {"type": "integer", "minimum": 0}),
-        "profile": _words(PROFILES),
-        "protocol": Key(table=_protocol_table()),
+        "profile": _words(list(PROFILES)),
+        "protocol": Key(table=protocol_table(list(registry.cards()))),
         "matrix": Key(table=_matrix_table(), required=True),
         "quality": Key(table=_quality_table()),
         "site": Key(table=_site_table()),
@@ -59,30 +58,6 @@ def _schema_number(value: Any) -> int:
 
 def _words(known: Sequence[str], **more: Any) -> Key:
     return Key(one_of(known), {"enum": list(known)}, **more)
-
-
-def _protocol_table() -> dict[str, Key]:
-    duration = Key(duration_s, DURATION)
-    return {
-        "rounds": Key(
-            whole(1, 1000), {"type": "integer", "minimum": 1, "maximum": 1000}
-        ),
-        "warmup": Key(table={"min": duration, "max": duration}),
-        "window": Key(table={"min": Key(_window_s, DURATION)}),
-        "idle": duration,
-        "timeout": Key(_window_s, DURATION),
-        "scenario": Key(
-            table={n: Key(table=s.keys) for n, s in SCENARIOS.items() if s.keys}
-        ),
-    }
-
-
-def _window_s(value: Any) -> float:
-    """A duration that is not nothing."""
-    found = duration_s(value)
-    if found <= 0:
-        raise ValueError(f"{shown(value)} must be longer than nothing")
-    return found
 
 
 def _quality_table() -> dict[str, Key]:

@@ -1,5 +1,6 @@
 """One trial: setup, idle, warm-up, the measured window, the quality of its answers."""
 
+import math
 import random
 import statistics
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from harness.clock import process_cpu_s
 from harness.contracts import Setting, Skip
 from harness.jobs import Job, Outcome
 from harness.readings import Span
+from harness.records import Quality
 from harness.scenarios import SCENARIOS
 from harness.units import seconds
 
@@ -52,7 +54,7 @@ def run_trial(
         steady=steady,
         latencies_s=tuple(work.latencies_s),
         served=work.served,
-        quality=quality,
+        quality=sound(quality),
         model=workload.facts(),
         memory_peak_bytes=bench.backend.memory_peak_bytes(),
         flop_per_item=effort.flop_per_item,
@@ -75,6 +77,17 @@ def _set_up(bench: Bench, setting: Setting) -> Skip | None:
     start_ns, end_ns = bench.spans[0].start_ns, bench.spans[-1].end_ns
     bench.spans.append(Span(name="setup", start_ns=start_ns, end_ns=end_ns))
     return skips[-1]
+
+
+def sound(quality: Quality) -> Quality:
+    """The quality, without what is not a number: missing is None with a reason."""
+    numbers = {"accuracy", "constant_baseline", "skill", "f1", "recall"}
+    values = {name: getattr(quality, name) for name in numbers}
+    broken = [n for n, v in values.items() if v is not None and not math.isfinite(v)]
+    if not broken:
+        return quality
+    reason = f"not a number: {', '.join(sorted(broken))}"
+    return quality.model_copy(update={**dict.fromkeys(broken), "reason": reason})
 
 
 def phase_s(trial: str) -> float:

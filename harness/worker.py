@@ -25,6 +25,8 @@ from harness.contracts import Setting
 from harness.errors import BenchError
 from harness.jobs import Job, Outcome
 from harness.lines import LineReader
+from harness.logs import Log
+from harness.memory import is_out_of_memory
 from harness.metering import MeterClient
 from harness.trial import run_trial
 
@@ -44,6 +46,11 @@ class NoMeter:
         """Nothing that is not read can be seen to move."""
         del since_ns
         return []
+
+    def updates(self, since_ns: int) -> int | None:
+        """There is no source."""
+        del since_ns
+        return None
 
 
 def main() -> None:
@@ -65,28 +72,54 @@ def main() -> None:
 def _serve(job: Job, events: int) -> int:
     """Fork a child for the job and wait for it, or for the supervisor's end."""
     alive, child_end = os.pipe()
+    printed, printer = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(alive)
-        _child(job, events)
+        os.close(printed)
+        _child(job, events, printer)
     os.close(child_end)
+    os.close(printer)
     with contextlib.suppress(PermissionError, ProcessLookupError):
         os.setpgid(pid, pid)  # both sides do it, so that neither has to wait
     _send(events, event="started", pid=pid)
-    ready, _, _ = select.select([0, alive], [], [])
-    if alive not in ready:  # only the end of the input is ever ready here
-        os.killpg(pid, signal.SIGKILL)
-    os.close(alive)
+    ended = _ended(pid, alive)
+    with Log(Path(job.folder) / "logs" / f"{job.trial}.log", printed) as log:
+        while True:
+            waited = [0, ended, *log.waited]
+            ready, _, _ = select.select(waited, [], [])
+            if printed in ready:
+                log.take()
+            if ended in ready or 0 in ready:  # our input has nothing but its end
+                break
+        with contextlib.suppress(PermissionError, ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)  # and whatever it left behind
+        log.drain()
+    for descriptor in {alive, ended}:
+        os.close(descriptor)
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status)
 
 
-def _child(job: Job, events: int) -> None:
+def _ended(pid: int, alive: int) -> int:
+    """A descriptor that can be read when the child has ended.
+
+    Where the system has none for processes it is the end of a pipe, which processes
+    that the child leaves behind may hold open.
+    """
+    if hasattr(os, "pidfd_open"):
+        with contextlib.suppress(OSError):
+            return os.pidfd_open(pid)
+    return alive
+
+
+def _child(job: Job, events: int, printer: int) -> None:
     """Run the job in its own process group; never returns."""
     status = 1
     try:
         os.setpgid(0, 0)
-        _log_to(Path(job.folder) / "logs" / f"{job.trial}.log")
+        os.dup2(printer, 1)
+        os.dup2(printer, 2)
         outcome = _guarded(job, events)
         _send(events, event="outcome", outcome=outcome.model_dump(mode="json"))
         sys.stdout.flush()
@@ -94,13 +127,6 @@ def _child(job: Job, events: int) -> None:
         status = 0
     finally:
         os._exit(status)
-
-
-def _log_to(path: Path) -> None:
-    """Send standard output and error of this process to a file."""
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
 
 
 def _guarded(job: Job, events: int) -> Outcome:
@@ -113,6 +139,8 @@ def _guarded(job: Job, events: int) -> Outcome:
     except Exception as error:  # noqa: BLE001 (the boundary)
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:500]
+        if is_out_of_memory(error):
+            reason = f"out of memory: {reason}"
     return Outcome(trial=job.trial, status="failed", reason=reason)
 
 

@@ -53,6 +53,9 @@ class Meter:
     def unsteady(self, since_ns: int) -> list[str]:
         return []
 
+    def updates(self, since_ns: int) -> int | None:
+        return None
+
 
 class Server:
     """A step of k items takes `base_s + k * item_s`."""

@@ -92,6 +92,7 @@ CARDS: Mapping[str, Card] = {
         load="workloads.bert:bert",
         dataset="reviews",
         metric="accuracy",
+        test_items=1_000,
         floor=0.65,
         options={
             "size": _size("2x128, 4x512, 12x768 (BERT-base), 24x1024 (BERT-large)"),
@@ -134,6 +135,7 @@ CARDS: Mapping[str, Card] = {
         load="workloads.cnn:cnn",
         dataset="mnist-5k",
         metric="accuracy",
+        test_items=1_000,
         floor=0.9,
         options={
             "model": Option(
@@ -173,6 +175,7 @@ CARDS: Mapping[str, Card] = {
         load="workloads.rnn:rnn",
         dataset="reviews",
         metric="accuracy",
+        test_items=1_000,
         floor=0.75,
         options={
             "size": _size("1x128, 1x256, 2x512, 2x1024 per direction"),

@@ -10,7 +10,8 @@ from harness.commands.console import err, out
 from harness.errors import UsageError
 from harness.plan import Plan
 from harness.records import TrialRecord
-from harness.store import ReadResult, read_runs
+from harness.sessions import warnings
+from harness.store import ReadResult, RunFolder, read_runs
 from harness.suite import QualityFloor
 from reports import exports, terminal
 from reports.ranking import Ranking
@@ -27,7 +28,8 @@ def rank(
     made = _stored_plan(paths[0])
     skips = [(skip.configuration, skip.reason) for skip in made.skips] if made else []
     ranking = _rank(result.records, made, by, allow_mixed=allow_mixed, skips=skips)
-    for fault in result.faults:
+    drifts = [warning for path in paths for warning in warnings(RunFolder(path))]
+    for fault in (*result.faults, *drifts):
         err().print(fault, style="yellow", markup=False, soft_wrap=True)
     if not chosen:
         suite = made.suite if made else paths[0].name
@@ -64,6 +66,8 @@ def show_ranking(made: Plan, path: Path, result: ReadResult) -> None:
     machine = _machine_name([path])
     lines = terminal.header_lines(made.suite, machine, result.records)
     terminal.render(ranking, lines, out())
+    for warning in warnings(RunFolder(path)):
+        err().print(warning, style="yellow", markup=False, soft_wrap=True)
 
 
 def _rank(

@@ -1,6 +1,7 @@
 """`bench run`, `bench resume` and `bench plan`."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from harness.commands.console import err, out, print_json, table
 from harness.commands.ranking import show_ranking
 from harness.contracts import Executor
 from harness.errors import UsageError
+from harness.forecast import Forecast, forecast, undecided
 from harness.plan import Plan, make_plan, parse_plan, shortest_s
 from harness.progress import ProgressDisplay, left
+from harness.records import TrialRecord
 from harness.runner import run_plan
 from harness.store import RunFolder
 from harness.suite import load_suite
@@ -74,12 +77,20 @@ def _carry_out(made: Plan, folder: RunFolder, executor: Executor) -> int:
 
 
 def plan(
-    suite_name: str, settings: Sequence[str], only: str | None, *, as_json: bool
+    suite_name: str,
+    settings: Sequence[str],
+    only: str | None,
+    history: Path,
+    *,
+    as_json: bool,
 ) -> int:
-    """What would run, in which order, and why the rest would not."""
+    """What would run, how long and for how many joules, and why the rest would not."""
     made = make_plan(load_suite(suite_name, settings), only)
+    expected = forecast(made, _earlier(history))
+    doubtful = _undecided(made)
     if as_json:
-        print_json(made.model_dump(mode="json"))
+        more = {"forecast": asdict(expected) if expected else None}
+        print_json(made.model_dump(mode="json") | more | {"warnings": doubtful})
         return 0
     keys = list(dict.fromkeys(trial.key for trial in sorted(made.trials, key=_by_key)))
     shown = table("configuration", "trials")
@@ -92,11 +103,46 @@ def plan(
         )
     out().print(shown)
     out().print(
-        f"{len(made.trials)} trials; idle, warm-up and windows take at least "
+        f"{_trials(made)}; idle, warm-up and windows take at least "
         f"{left(shortest_s(made))} minutes, loading and training come on top",
         highlight=False,
     )
+    if expected:
+        out().print(_said(expected, history), highlight=False)
+    if made.weakened:
+        weaker = ", ".join(made.weakened)
+        doubtful = [f"not official: weaker than the profile in {weaker}", *doubtful]
+    for line in doubtful:
+        out().print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
     return 0
+
+
+def _trials(made: Plan) -> str:
+    if made.protocol.target_ci_ratio is None:
+        return f"{len(made.trials)} trials"
+    least = len(made.trials) * made.protocol.rounds_min // made.protocol.rounds
+    return f"{least} to {len(made.trials)} trials"
+
+
+def _said(expected: Forecast, history: Path) -> str:
+    joules = expected.energy_j
+    energy = "" if joules is None else f" and {joules:.3g} J ({joules / 3600:.2g} Wh)"
+    return (
+        f"by the runs in {history}: {left(expected.duration_s)} minutes{energy}; "
+        f"they know {expected.known} of {expected.configurations} configurations"
+    )
+
+
+def _earlier(history: Path) -> list[TrialRecord]:
+    """Trials of the run folders in a folder; what cannot be read is passed over."""
+    folders = sorted(path.parent for path in history.glob("*/trials.jsonl"))
+    return [r for folder in folders for r in RunFolder(folder).records().records]
+
+
+def _undecided(made: Plan) -> list[str]:
+    cards = registry.cards()
+    sizes = {n: c.test_items for n, c in cards.items() if c.test_items is not None}
+    return undecided(made, sizes, {name: card.floor for name, card in cards.items()})
 
 
 def _by_key(trial: Any) -> str:

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
+from harness import memory
 from harness.contracts import OnEvent
 from harness.jobs import Job, Outcome
 from harness.lines import LineReader
@@ -65,16 +67,31 @@ class _Worker:
 
     def run(self, job: Job, on_event: OnEvent) -> Outcome:
         """Send a job and follow its events; blocks, never polls."""
-        outcome: Outcome | None = None
         deadline_s = time.monotonic() + job.protocol.timeout_s
-        self._write(job.model_dump(mode="json"))
+        kills = memory.kernel_kills()
+        try:
+            self._write(job.model_dump(mode="json"))
+            return self._follow(on_event, deadline_s)
+        except TimeoutError:
+            self._kill_child()
+            return self._failed(job, f"timed out after {job.protocol.timeout_s:g} s")
+        except BrokenPipeError:
+            return self._failed(job, exit_reason(None))
+        except KilledError as error:
+            by_kernel = memory.kernel_kills() > kills
+            return self._failed(job, exit_reason(error.status, by_kernel=by_kernel))
+
+    def _follow(self, on_event: OnEvent, deadline_s: float) -> Outcome:
+        """Events up to the job's end.
+
+        Raises:
+            TimeoutError: The deadline is over.
+            KilledError: The trial ended without an outcome.
+        """
+        outcome: Outcome | None = None
+        self._child = None
         while True:
-            try:
-                line = self._events.line(max(0.0, deadline_s - time.monotonic()))
-            except TimeoutError:
-                self._kill_child()
-                limit_s = job.protocol.timeout_s
-                return self._failed(job, f"timed out after {limit_s:g} s")
+            line = self._events.line(max(0.0, deadline_s - time.monotonic()))
             event: dict[str, Any] = {"event": "exit", "status": None}
             if line:
                 event = json.loads(line)
@@ -83,7 +100,9 @@ class _Worker:
             elif event["event"] == "outcome":
                 outcome = Outcome.model_validate(event["outcome"])
             elif event["event"] == "exit":
-                return outcome or self._failed(job, exit_reason(event["status"]))
+                if outcome is None:
+                    raise KilledError(event["status"])
+                return outcome
             else:
                 on_event(event)
 
@@ -101,7 +120,8 @@ class _Worker:
     def _kill_child(self) -> None:
         """Kill the trial's whole process group and take the worker's answer."""
         if self._child is not None:
-            os.killpg(self._child, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(self._child, signal.SIGKILL)
         while line := self._events.line(IMPORT_TIMEOUT_S):
             if json.loads(line)["event"] == "exit":
                 return
@@ -115,10 +135,20 @@ class _Worker:
         return Outcome(trial=job.trial, status="failed", reason=reason)
 
 
-def exit_reason(status: int | None) -> str:
+class KilledError(Exception):
+    """A trial ended without an outcome, with this exit status."""
+
+    def __init__(self, status: int | None) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def exit_reason(status: int | None, *, by_kernel: bool = False) -> str:
     """Why a trial ended without an outcome, from its exit status."""
     if status is None:
         return "the worker process ended; see the log of the trial"
+    if status == -signal.SIGKILL and by_kernel:
+        return "out of memory: killed by the kernel"
     if status < 0:
         name = signal.Signals(-status).name
         hint = " (out of memory?)" if name == "SIGKILL" else ""

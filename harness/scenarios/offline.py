@@ -2,6 +2,7 @@
 
 from harness.bench import Bench, Fill, Scenario, Work
 from harness.clock import process_cpu_s
+from harness.filling import Filling
 from harness.jobs import Job
 from harness.units import seconds
 
@@ -21,14 +22,16 @@ SCENARIO = Scenario(
 def _work(bench: Bench, job: Job, work: Work) -> None:
     """Fixed work where the workload has it, else steps until the window is full."""
     total = bench.workload.total_steps()
-    start_ns = now_ns = bench.clock.now_ns()
+    start_ns = bench.clock.now_ns()
+    filling = Filling(job.protocol, bench.meter, start_ns)
     reported_s = 0.0
     elapsed_s = 0.0
     passed = False
-    while not passed and not _is_done(work.steps, total, elapsed_s, _floor(job)):
+    while not passed and not _is_done(work, total, elapsed_s, filling):
+        before_ns = bench.clock.now_ns()
         work.items += bench.workload.step()
         work.steps += 1
-        before_ns, now_ns = now_ns, bench.clock.now_ns()
+        now_ns = bench.clock.now_ns()
         elapsed_s = seconds(now_ns - start_ns)
         if not bench.backend.asynchronous:
             work.latencies_s.append(seconds(now_ns - before_ns))
@@ -38,7 +41,6 @@ def _work(bench: Bench, job: Job, work: Work) -> None:
             bench.report("window", min(1.0, share))
         if bench.workload.exam_due():
             passed = _examined(bench, work)
-            now_ns = bench.clock.now_ns()
 
 
 def _examined(bench: Bench, work: Work) -> bool:
@@ -51,11 +53,11 @@ def _examined(bench: Bench, work: Work) -> bool:
     return passed[0]
 
 
-def _is_done(steps: int, total: int | None, elapsed_s: float, window_s: float) -> bool:
+def _is_done(work: Work, total: int | None, elapsed_s: float, filling: Filling) -> bool:
     """Fixed work ends with its last step, open work with the window."""
     if total is not None:
-        return steps >= total
-    return steps > 0 and elapsed_s >= window_s
+        return work.steps >= total
+    return work.steps > 0 and filling.is_full(work.items, elapsed_s)
 
 
 def _floor(job: Job) -> float:

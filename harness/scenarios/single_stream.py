@@ -1,6 +1,7 @@
 """One query after another, each of one item: latency."""
 
 from harness.bench import Bench, Fill, Scenario, Work
+from harness.filling import Filling
 from harness.jobs import Job
 from harness.records import Configuration
 from harness.scenarios.serving import REPORT_PERIOD_S, answering, rehearse
@@ -19,8 +20,9 @@ def _work(bench: Bench, job: Job, work: Work) -> None:
     workload, clock = answering(bench), bench.clock
     start_ns = now_ns = reported_ns = clock.now_ns()
     end_ns = start_ns + round(job.protocol.window_min_s * 1e9)
-    while now_ns < end_ns or not work.steps:
-        before_ns = now_ns
+    filling = Filling(job.protocol, bench.meter, start_ns)
+    while not work.steps or not filling.is_full(work.items, seconds(now_ns - start_ns)):
+        before_ns = clock.now_ns()
         workload.answer(1)
         bench.backend.synchronise()
         now_ns = clock.now_ns()
@@ -29,8 +31,8 @@ def _work(bench: Bench, job: Job, work: Work) -> None:
         work.steps += 1
         if seconds(now_ns - reported_ns) >= REPORT_PERIOD_S:
             reported_ns = now_ns
-            bench.report("window", (now_ns - start_ns) / (end_ns - start_ns))
-            now_ns = clock.now_ns()
+            share = (now_ns - start_ns) / (end_ns - start_ns)
+            bench.report("window", min(1.0, share))
 
 
 def _one_item(configuration: Configuration) -> str | None:

@@ -1,5 +1,6 @@
 """Every place to run takes a job to its outcome, whatever happens in between."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from harness.registry import EXECUTORS, create
 def executor(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Executor]:
-    plugins = Path(__file__).parents[1] / "plugins"
-    monkeypatch.setenv("PYTHONPATH", str(plugins))
+    root = Path(__file__).parents[2]
+    path = os.pathsep.join((str(root / "tests" / "plugins"), str(root)))
+    monkeypatch.setenv("PYTHONPATH", path)
     made: Executor = create("executor", EXECUTORS, request.param)
     yield made
     made.close()

@@ -19,7 +19,7 @@ UNITLESS_NUMBERS = {
     "wraps", "resets", "accuracy", "constant_baseline", "skill", "parameters", "rounds",
     "quantised_layers", "p50", "p90", "p99", "year", "value", "low", "high", "pue",
     "relative_error", "options", "flop_per_item", "gaps", "foreign_processes",
-    "f1", "recall", "target",
+    "f1", "recall", "target", "rounds_min", "window_items", "window_updates",
 }  # fmt: skip
 UNITS = (
     "_s", "_ns", "_j", "_w", "_ratio", "_bytes", "_g", "_g_per_kwh", "_per_s", "_c",

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,12 @@ CARD = Card(
                 "hang",
                 "skip",
                 "print",
+                "hungry",
+                "greedy",
+                "fork",
+                "flood",
+                "nan",
+                "flaky",
             ),
         ),
     },
@@ -80,6 +87,11 @@ class Trouble:
             "exit": lambda: os._exit(3),
             "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
             "hang": lambda: time.sleep(600),
+            "hungry": lambda: _hungry(self._batch),
+            "greedy": lambda: bytearray(1 << 60),
+            "fork": _fork_and_hang,
+            "flood": _flood,
+            "flaky": _fail_once,
             "print": lambda: print('{"event": "outcome"}', flush=True),  # noqa: T201
         }
         actions.get(self._what, lambda: None)()
@@ -96,7 +108,7 @@ class Trouble:
         correct = (self._points.sum(axis=1) > 0) == self._labels
         quality = Quality(
             metric="accuracy",
-            accuracy=float(correct.mean()),
+            accuracy=float("nan" if self._what == "nan" else correct.mean()),
             n=len(correct),
             constant_baseline=max(self._labels.mean(), 1 - self._labels.mean()),
             skill=0.9,
@@ -118,3 +130,27 @@ def _raise() -> None:
 
 def _explain() -> None:
     raise BenchError("the disk is on fire", hint="call someone")
+
+
+def _hungry(batch: int) -> None:
+    if batch > 1:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+
+
+def _fork_and_hang() -> None:
+    if os.fork() == 0:
+        time.sleep(600)
+    time.sleep(600)
+
+
+def _flood() -> None:
+    for _ in range(200):
+        sys.stdout.write("x" * 99_999 + "\n")
+    sys.stdout.flush()
+
+
+def _fail_once() -> None:
+    marker = Path(os.environ["TROUBLE_MARKER"])
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -14,7 +14,8 @@ import pytest
 from harness.records import TrialRecord
 from harness.store import RunFolder
 
-PLUGINS = Path(__file__).parents[1] / "plugins"
+ROOT = Path(__file__).parents[2]
+PLUGINS = ROOT / "tests" / "plugins"
 SUITE = """\
 schema: 1
 name: trouble
@@ -54,7 +55,7 @@ def start(*arguments: object) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(PLUGINS)},
+        env=os.environ | {"PYTHONPATH": f"{PLUGINS}{os.pathsep}{ROOT}"},
     )
 
 

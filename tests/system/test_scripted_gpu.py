@@ -11,7 +11,7 @@ import pytest
 
 from harness.store import RunFolder
 from tests.nvml_stub import Gpu, NvmlStub, has_compiler
-from tests.system.test_runs import PLUGINS, write_suite
+from tests.system.test_runs import PLUGINS, ROOT, write_suite
 
 pytestmark = pytest.mark.skipif(not has_compiler(), reason="gcc builds the stub")
 UUID = "GPU-aaaaaaaa-0000"
@@ -23,7 +23,7 @@ def bench(
     scripted = stub.environment([gpu], origin_ns=time.monotonic_ns())
     return subprocess.run(
         [sys.executable, "-P", "-m", "harness", *map(str, arguments)],
-        env=os.environ | scripted | {"PYTHONPATH": str(PLUGINS)},
+        env=os.environ | scripted | {"PYTHONPATH": f"{PLUGINS}{os.pathsep}{ROOT}"},
         capture_output=True,
         text=True,
         check=False,

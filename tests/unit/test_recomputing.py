@@ -15,7 +15,7 @@ from tests.system.test_runs import bench, write_suite
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run of three trials, one of which failed."""
+    """A finished run of three trials, one of which failed twice."""
     folder = tmp_path_factory.mktemp("made")
     suite = write_suite(folder, "[work, raise, skip]", window="300 ms", timeout="60 s")
     bench("run", suite, "-o", folder / "run")
@@ -46,7 +46,7 @@ def test_an_untouched_run_comes_out_byte_for_byte(
     code = recompute(run, None, write=True, as_json=False)
 
     assert code == 0
-    assert "3 of 3 records came out byte for byte" in capsys.readouterr().out
+    assert "4 of 4 records came out byte for byte" in capsys.readouterr().out
     assert (run / "trials.jsonl").read_bytes() == before
     assert not (run / BACKUP).exists()
 

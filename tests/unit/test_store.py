@@ -1,11 +1,12 @@
 """The run folder keeps what was finished, whatever happened after."""
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
 
-from harness.errors import NothingMeasured, UsageError
+from harness.errors import NothingMeasured, StorageError, UsageError
 from harness.store import RunFolder, read_runs
 from tests.makers import record
 
@@ -94,3 +95,28 @@ def test_several_runs_are_read_together(tmp_path: Path) -> None:
         each.append(record(each.path.name))
 
     assert len(read_runs([f.path for f in folders]).records) == 2
+
+
+def test_a_line_that_does_not_fit_is_not_there_and_the_others_are(
+    folder: RunFolder,
+) -> None:
+    folder.append(record("r0-000"))
+    before = (folder.path / "trials.jsonl").read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, hard))
+    try:
+        with pytest.raises(StorageError, match="File too large") as caught:
+            folder.append(record("r0-001"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert "bench resume" in caught.value.hint
+    assert (folder.path / "trials.jsonl").read_bytes() == before
+    folder.append(record("r0-001"))
+    assert len(folder.records().records) == 2
+
+
+def test_a_folder_that_is_gone_is_said_to_be(folder: RunFolder) -> None:
+    with pytest.raises(StorageError, match="No such file"):
+        RunFolder(folder.path / "gone").append(record("r0-000"))

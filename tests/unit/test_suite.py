@@ -5,8 +5,9 @@ import pytest
 import yaml
 
 from harness.errors import UsageError
+from harness.protocol_keys import PROFILES
 from harness.suite import DEFAULTS, Suite, bundled_configs, load_suite, suite_schema
-from harness.suite_keys import AXES, DEFAULT_AXES, PROFILES
+from harness.suite_keys import AXES, DEFAULT_AXES
 
 SOUND = """\
 schema: 1

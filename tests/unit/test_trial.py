@@ -1,5 +1,6 @@
 """A trial meters exactly its work, on a clock that the test owns."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,10 @@ import pytest
 
 from harness.bench import Bench
 from harness.contracts import Effort, Setting, Skip
+from harness.filling import Filling, longest_wait_s
 from harness.jobs import Job, Outcome, Protocol
 from harness.records import Configuration, Doubt, ModelFacts, Phase, Quality
-from harness.trial import is_steady, phase_s, run_trial
+from harness.trial import is_steady, phase_s, run_trial, sound
 
 STEP_S = 0.1
 
@@ -52,6 +54,8 @@ class StepMeter:
         self.clock = clock
         self.settles_ns = settles_s * 1e9
         self.aligned: list[bool] = []
+        self.asked_ns: list[int] = []
+        self.update_s: float | None = None
 
     def edge(self, *, aligned: bool = False) -> int:
         self.aligned.append(aligned)
@@ -61,6 +65,12 @@ class StepMeter:
 
     def unsteady(self, since_ns: int) -> list[str]:
         return ["it warms"] if self.clock.now - since_ns < self.settles_ns else []
+
+    def updates(self, since_ns: int) -> int | None:
+        self.asked_ns.append(self.clock.now)
+        if self.update_s is None:
+            return None
+        return int((self.clock.now - since_ns) / 1e9 / self.update_s)
 
 
 class StepWorkload:
@@ -240,3 +250,51 @@ def test_a_training_ends_at_its_target_and_its_examinations_stand_apart() -> Non
 
 def test_a_target_out_of_reach_ends_with_the_epochs() -> None:
     assert perform(total=12, passes_after=100).steps == 12
+
+
+def window_of(protocol: Protocol, update_s: float | None) -> tuple[Filling, float]:
+    """Length of a window of steps of 0.1 s with four items each."""
+    clock = StepClock()
+    meter = StepMeter(clock)
+    meter.update_s = update_s
+    filling = Filling(protocol, meter, 0)
+    items = 0
+    while not filling.is_full(items, clock.now / 1e9):
+        clock.sleep(STEP_S)
+        items += 4
+    return filling, clock.now / 1e9
+
+
+def test_a_window_lasts_until_time_items_and_updates_are_there() -> None:
+    at_least = Protocol(window_min_s=2.0)
+    items = at_least.model_copy(update={"window_items": 400})
+    updates = at_least.model_copy(update={"window_updates": 100})
+
+    assert window_of(at_least, 0.1)[1] == pytest.approx(2.0)
+    assert window_of(items, 0.1)[1] == pytest.approx(10.0)
+    assert window_of(updates, 0.25)[1] == pytest.approx(25.0, abs=0.6)
+    assert window_of(updates, None)[1] == pytest.approx(2.0)
+
+
+def test_the_meter_is_asked_at_most_twice_a_second_and_not_for_ever() -> None:
+    asked = Protocol(window_min_s=2.0, window_updates=100, window_max_s=20.0)
+
+    filling, duration_s = window_of(asked, 1e9)
+
+    assert duration_s == pytest.approx(20.0)
+    assert isinstance(filling.meter, StepMeter)
+    times_ns = filling.meter.asked_ns
+    gaps_ns = [b - a for a, b in itertools.pairwise(times_ns)]
+    assert min(gaps_ns) >= 0.5e9
+    assert longest_wait_s(Protocol(window_min_s=2.0)) == 60.0
+    assert longest_wait_s(Protocol(window_min_s=60.0)) == 240.0
+
+
+def test_what_is_not_a_number_is_missing_with_a_reason() -> None:
+    broken = Quality(metric="accuracy", accuracy=float("nan"), n=4, skill=0.5)
+
+    said = sound(broken)
+
+    assert (said.accuracy, said.skill) == (None, 0.5)
+    assert said.reason == "not a number: accuracy"
+    assert sound(said) is said
