@@ -93,6 +93,15 @@ def test_a_failed_trial_is_tried_once_more_at_the_end(tmp_path: Path) -> None:
     assert schedule.unmended(frozenset(names)) == 0
 
 
+def test_a_window_in_which_the_machine_slept_is_measured_again(tmp_path: Path) -> None:
+    schedule = Schedule(plan(tmp_path))
+    slept = done(schedule.plan.trials[0]).model_copy(update={"status": "invalid"})
+
+    ended = run_all(schedule.after(slept))
+
+    assert ended.records[-1].trial == f"{slept.trial}-again"
+
+
 def test_a_trial_that_fails_twice_is_not_tried_again(tmp_path: Path) -> None:
     schedule = Schedule(plan(tmp_path, "protocol.rounds=1"))
     while (trial := next(schedule.upcoming(), None)) is not None:
