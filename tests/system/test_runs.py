@@ -113,7 +113,7 @@ def test_a_run_folder_is_complete(tmp_path: Path) -> None:
     assert json.loads((folder / "machine.json").read_text())["channels"]
     assert (folder / "traces" / f"{record.trial}.parquet").stat().st_size > 0
     assert (folder / "outcomes" / f"{record.trial}.npz").stat().st_size > 0
-    (failed,) = [log for log in logs.values() if "a line for the log" in log]
+    failed, _again = [log for log in logs.values() if "a line for the log" in log]
     assert "ValueError: asked to fail" in failed
     assert "Traceback" in failed
     assert any('{"event": "outcome"}' in log for log in logs.values())
