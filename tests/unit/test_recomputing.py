@@ -100,7 +100,7 @@ def test_what_is_missing_is_a_reason_and_the_rest_goes_on(
     results = list(derive(RunFolder(run)))
 
     reasons = {r.stored.trial: r.reason for r in results}
-    assert len(results) == 3
+    assert len(results) == 4
     assert words in str(reasons[work(run)])
     assert sum(reason is not None for reason in reasons.values()) == 1
 
