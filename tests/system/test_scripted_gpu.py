@@ -111,3 +111,21 @@ def test_a_device_list_that_fits_nothing_is_said_where_the_joules_are(
     assert "names 7, but there are 1 GPUs" in gpu["reason"]
     assert not report["total"]["complete"]
     assert "CUDA_VISIBLE_DEVICES=7" in report["total"]["reason"]
+
+
+def test_a_window_lasts_until_the_slowest_meter_has_told_enough(
+    built_stub: NvmlStub, tmp_path: Path
+) -> None:
+    suite = write_suite(tmp_path, "work", window="100 ms", timeout="60 s")
+    asked = "protocol.window={min: 100 ms, min_updates: 12}"
+
+    done = bench(
+        built_stub, Gpu(uuid=UUID), "run", suite, "--set", asked, "-o", tmp_path / "run"
+    )
+
+    (record,) = RunFolder(tmp_path / "run").records().records
+    assert done.returncode == 0, done.stderr
+    (reading,) = [r for r in record.energy if r.domain == "gpu"]
+    assert reading.updates >= 12
+    assert record.window is not None
+    assert record.window.duration_s < 4.0
