@@ -21,6 +21,7 @@ NODES = 48
 TAIL = 1e-9
 MOST_AT_ONCE = 1_000_000
 SAME = 1e-12
+BISECTIONS = 26
 
 
 @lru_cache(maxsize=256)
@@ -89,7 +90,7 @@ def half_widths(parts: Sequence[Part], items: Array, alpha: float = 0.05) -> Arr
     """[k] half-widths of the intervals that leave out what has p below alpha."""
     total = items + sum(variance for variance, _ in parts)
     low, high = np.zeros(len(items)), np.sqrt(total) * 64
-    for _ in range(40):
+    for _ in range(BISECTIONS):
         middle = (low + high) / 2
         beyond = p_values(middle, parts, items) < alpha
         low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)

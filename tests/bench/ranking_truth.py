@@ -28,6 +28,7 @@ ACCURACY = 0.8
 SPREAD = 0.03
 ROUND_SPREAD = 0.05
 ROUNDS = (3, 5, 10)
+GATES = 4000
 
 
 class Truth(NamedTuple):
@@ -244,7 +245,7 @@ def page(repeats: int) -> str:
     setting = (
         f"{ITEMS} items, {ACCURACY:.0%} right; joules differ by {SPREAD:.0%} from trial"
         f" to trial and by {ROUND_SPREAD:.0%} from round to round, which all"
-        f" configurations share. {repeats} simulated runs a line."
+        f" configurations share. {repeats} simulated runs a line, for the gate {GATES}."
     )
     sections = [
         ("# What the ranking's intervals and verdicts are worth", [setting]),
