@@ -257,7 +257,7 @@ def page(repeats: int) -> str:
         ("## The order of four configurations, 5 % apart", orders(repeats)),
         (
             "## The gate at 99 % of the reference: at most 5 % at the floor",
-            gate_size(repeats),
+            gate_size(GATES),
         ),
     ]
     text = "\n\n".join(f"{title}\n\n" + "\n".join(body) for title, body in sections)
