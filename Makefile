@@ -39,7 +39,7 @@ findings: .venv/.tested
 engines: .venv/.tested
 	$(BIN)/python -m tests.bench.engines
 
-# Coverage and false verdicts of the ranking, on simulated runs; half an hour.
+# Coverage and false verdicts of the ranking, on simulated runs; a few minutes.
 ranking-truth: .venv/.tested
 	$(BIN)/python -m tests.bench.ranking_truth
 
