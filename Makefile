@@ -11,7 +11,7 @@ else
 TORCH ?= torch==$(TORCH_VERSION)
 endif
 
-.PHONY: bench test lint slow figures findings engines peers sequential clean
+.PHONY: bench test lint slow figures findings engines peers sequential ranking-truth clean
 bench: .venv/.installed
 	$(BIN)/bench run $(SUITE)
 
@@ -42,6 +42,10 @@ sequential: .venv/.tested
 # Our run times beside plain scripts of the same engines.
 engines: .venv/.tested
 	$(BIN)/python -m tests.bench.engines
+
+# Coverage and false verdicts of the ranking, on simulated runs; a few minutes.
+ranking-truth: .venv/.tested
+	$(BIN)/python -m tests.bench.ranking_truth
 
 # Zeus has an environment of its own: its wheel brings packages named tests and docs.
 peers: .venv/.tested .venv-peers/.installed

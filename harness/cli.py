@@ -133,6 +133,27 @@ def rank(
     _call("ranking:rank", runs, chosen, by, allow_mixed=allow_mixed)
 
 
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    second: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The one held against it.")
+    ],
+    as_json: AsJson = False,  # noqa: FBT002
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,  # noqa: FBT002
+    markdown: Annotated[  # noqa: FBT002
+        bool, typer.Option("--markdown", help="Print Markdown.")
+    ] = False,
+    by: Annotated[
+        str, typer.Option(help="accuracy_per_j, energy, skill_per_j or edp.")
+    ] = "accuracy_per_j",
+) -> None:
+    """Hold one run against another: better, worse, or no difference shown."""
+    flags = (("json", as_json), ("csv", csv), ("markdown", markdown))
+    chosen = [name for name, on in flags if on]
+    _call("comparing:compare", first, second, chosen, by)
+
+
 @app.command(context_settings={"ignore_unknown_options": True})
 def measure(  # noqa: PLR0913, PLR0917 (one parameter an option)
     command: Annotated[

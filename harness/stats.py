@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 Z_95 = 1.959963984540054
+Z_ONE_SIDED_95 = 1.6448536269514722
 
 
 def median(values: Sequence[float]) -> float | None:
@@ -35,8 +36,8 @@ def geometric_mean(values: Sequence[float]) -> float | None:
     return min(max(math.exp(math.fsum(logs) / len(logs)), low), high)
 
 
-@lru_cache(maxsize=256)
-def _t_quantile(freedom: int, confidence: float) -> float:
+@lru_cache(maxsize=4096)
+def t_quantile(freedom: int, confidence: float) -> float:
     """Two-sided quantile of Student's t."""
     from scipy.special import stdtrit
 
@@ -58,29 +59,32 @@ def log_t_interval(
     centre = math.fsum(logs) / len(logs)
     freedom = len(logs) - 1
     variance = math.fsum((log - centre) ** 2 for log in logs) / freedom
-    half = _t_quantile(freedom, confidence) * math.sqrt(variance / len(logs))
+    half = t_quantile(freedom, confidence) * math.sqrt(variance / len(logs))
     if abs(centre) + half > 700:  # beyond what a float can hold
         return None
-    value = geometric_mean(values) or math.exp(centre)
+    value = min(max(math.exp(centre), min(values)), max(values))
     return min(math.exp(centre - half), value), max(math.exp(centre + half), value)
 
 
-def wilson_interval(accuracy: float, n: int) -> tuple[float, float] | None:
-    """Wilson's 95 % score interval of a proportion.
+def wilson_interval(
+    accuracy: float, n: int, z: float = Z_95
+) -> tuple[float, float] | None:
+    """Wilson's score interval of a proportion, at 95 % unless another z is given.
 
     Args:
         accuracy: Share of right answers, in [0, 1].
         n: Number of items scored.
+        z: Standard normal quantile of each bound.
 
     Returns:
         (low, high) in [0, 1]; None where nothing was scored.
     """
     if n <= 0:
         return None
-    shrink = 1 + Z_95**2 / n
-    centre = (accuracy + Z_95**2 / (2 * n)) / shrink
-    inner = accuracy * (1 - accuracy) / n + (Z_95 / (2 * n)) ** 2
-    half = Z_95 * math.sqrt(max(inner, 0.0)) / shrink
+    shrink = 1 + z**2 / n
+    centre = (accuracy + z**2 / (2 * n)) / shrink
+    inner = accuracy * (1 - accuracy) / n + (z / (2 * n)) ** 2
+    half = z * math.sqrt(max(inner, 0.0)) / shrink
     return max(0.0, min(centre - half, accuracy)), min(
         1.0, max(centre + half, accuracy)
     )

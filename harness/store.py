@@ -21,10 +21,12 @@ class ReadResult:
     Attributes:
         records: Finished trials in the order they were written.
         faults: One sentence for each line that was left out.
+        folders: The run folder of each record, where several were read together.
     """
 
     records: tuple[TrialRecord, ...]
     faults: tuple[str, ...]
+    folders: tuple[Path, ...] = ()
 
 
 class RunFolder:
@@ -216,4 +218,9 @@ def read_runs(paths: Sequence[Path]) -> ReadResult:
             "nothing measured: " + "; ".join(faults or ("no run was given",)),
             hint="bench run SUITE, or bench resume RUN",
         )
-    return ReadResult(records, faults)
+    folders = tuple(
+        path
+        for path, result in zip(paths, results, strict=True)
+        for _ in result.records
+    )
+    return ReadResult(records, faults, folders)

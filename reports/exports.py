@@ -1,6 +1,7 @@
 """A ranking for other programs: JSON by contract, CSV and Markdown."""
 
 from reports.formatting import energy, printable, significant
+from reports.gate import FEW_ROUNDS
 from reports.ranking import Group, Ranking
 from reports.rows import Interval, Row
 from reports.words import short_names
@@ -38,6 +39,10 @@ PLAIN = (
     "scheme",
     "convert_j",
     "break_even_items",
+    "place",
+    "frontier_ratio",
+    "on_hull",
+    "j_per_extra_correct",
 )
 
 HEAD = (
@@ -87,10 +92,10 @@ def _line(group: Group, row: Row) -> dict[str, object]:
         line[name] = interval.value
         line[f"{name}_low"], line[f"{name}_high"] = interval.low, interval.high
     line |= {name: getattr(row, name) for name in PLAIN}
-    return {name: _inert(value) for name, value in line.items()}
+    return {name: inert(value) for name, value in line.items()}
 
 
-def _inert(value: object) -> object:
+def inert(value: object) -> object:
     """Text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
     if not isinstance(value, str):
         return value
@@ -105,7 +110,7 @@ def to_markdown(ranking: Ranking) -> str:
     parts = [_section(group) for group in ranking.groups]
     if ranking.doubts:
         doubts = (
-            f"- {_cell(d.code)} ({d.count}): {_cell(d.message)}; {_cell(d.remedy)}"
+            f"- {cell(d.code)} ({d.count}): {cell(d.message)}; {cell(d.remedy)}"
             for d in ranking.doubts
         )
         parts.append("### Doubts\n\n" + "\n".join(doubts) + "\n")
@@ -118,14 +123,14 @@ def _section(group: Group) -> str:
     facts = f"{place}, tier {group.tier or '-'}, {group.track} track"
     names = short_names(group.rows)
     lines = [
-        f"### {_cell(group.title)} ({_cell(facts)})",
+        f"### {cell(group.title)} ({cell(facts)})",
         "",
         HEAD,
         "|--:|---|--:|--:|--:|--:|--:|---|---|",
         *(_markdown_row(row, names[row.key]) for row in group.rows),
         "",
-        _cell(group.sentence),
-        *(f"\nNote: {_cell(note)}." for note in group.notes),
+        cell(group.sentence),
+        *(f"\nNote: {cell(note)}." for note in group.notes),
         "",
     ]
     return "\n".join(lines)
@@ -135,20 +140,41 @@ def _markdown_row(row: Row, name: str) -> str:
     """One configuration as a line of a table."""
     co2e = row.co2e_per_item_g.value
     cells = (
-        "-" if row.rank is None else str(row.rank),
+        _place(row),
         name,
-        "-" if row.accuracy.value is None else f"{row.accuracy.value:.3f}",
+        _accuracy(row),
         energy(row.energy_per_item_j.value),
-        significant(row.accuracy_per_j.value if row.rank else None),
+        significant(row.accuracy_per_j.value if row.place else None),
         significant(row.score_vs_best),
         significant(None if co2e is None else co2e * 1000),
         str(row.provenance or "unknown") if row.trials else "-",
-        "; ".join(filter(None, (row.reason, *row.notes))),
+        "; ".join(filter(None, (_reason(row), *row.notes))),
     )
-    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+    return "| " + " | ".join(cell(text) for text in cells) + " |"
 
 
-def _cell(text: str) -> str:
+def _place(row: Row) -> str:
+    """Rank with its interval, or the place of an estimate in parentheses."""
+    if row.rank is None:
+        return "-" if row.place is None else f"({row.place})"
+    if row.rank_low == row.rank_high:
+        return str(row.rank)
+    return f"{row.rank} ({row.rank_low}-{row.rank_high})"
+
+
+def _accuracy(row: Row) -> str:
+    """Accuracy, with a question mark where the floor is not proven."""
+    if row.accuracy.value is None:
+        return "-"
+    return f"{row.accuracy.value:.3f}" + "?" * (row.verdict == "pass~")
+
+
+def _reason(row: Row) -> str | None:
+    """What speaks against a row, unless a note of the group says it."""
+    return None if row.reason == FEW_ROUNDS else row.reason
+
+
+def cell(text: str) -> str:
     """Text of others that stays inside one cell and is no markup."""
     safe = printable(text).replace("\\", "\\\\").replace("|", "\\|")
     return safe.replace("<", "&lt;").replace("[", "\\[").replace("`", "\\`")

@@ -4,15 +4,23 @@ A ratio is only given for what passed the gate, against what was measured alike.
 """
 
 import math
-from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from harness.noun import Noun
+from harness.outcomes import common
 from harness.records import PLAIN_RUNTIME
 from harness.stats import lower_hull, pareto_front
+from reports.evidence import Evidence
 from reports.formatting import percent
+from reports.noninferiority import counts_prove, proves_share
+from reports.pairs import better_counts, placed
+from reports.replicates import front_probabilities
 from reports.rows import ENOUGH_ROUNDS, Interval, Row, Verdict, over
+
+FEW_ROUNDS = "fewer than three rounds: an estimate, no rank"
+NO_ROUND_SCORES = "a round has no such score: an estimate, no rank"
 
 
 class Rules(Noun):
@@ -24,8 +32,10 @@ class Rules(Noun):
     allow_mixed: bool
 
 
-def gate(rows: Sequence[Row], rules: Rules) -> list[Row]:
-    """Rows with their verdict; only a pass may be ranked."""
+def gate(
+    rows: Sequence[Row], rules: Rules, evidence: Mapping[str, Evidence]
+) -> list[Row]:
+    """Rows with their verdict; only `pass` and `pass~` may be ranked."""
     references = [
         row
         for row in rows
@@ -36,10 +46,44 @@ def gate(rows: Sequence[Row], rules: Rules) -> list[Row]:
     for row in sorted(references, key=_plainness, reverse=True):
         exact[row.configuration.batch_size] = row
     fallback = min(references, key=_plainness, default=None)
-    return [
-        _judge(row, exact.get(row.configuration.batch_size, fallback), rules)
-        for row in rows
-    ]
+    found = []
+    for row in rows:
+        reference = exact.get(row.configuration.batch_size, fallback)
+        judged = _judge(row, reference, rules)
+        if judged.verdict == "pass":
+            judged = _weighed(judged, reference, rules, evidence)
+        found.append(judged)
+    return found
+
+
+def _weighed(
+    row: Row, reference: Row | None, rules: Rules, evidence: Mapping[str, Evidence]
+) -> Row:
+    """A row that reaches its floor, as `pass~` where the items cannot prove it."""
+    ours = evidence.get(row.key)
+    if ours is None:
+        return row.model_copy(update={"verdict": "pass~"})
+    counts = (ours.accuracies, ours.n)
+    if _is_absolute(row, rules):
+        proven = counts_prove(counts, None, rules.absolute or 0.0)
+        return row if proven else row.model_copy(update={"verdict": "pass~"})
+    theirs = evidence.get(reference.key) if reference else None
+    if reference is None or theirs is None or reference.key == row.key:
+        return row  # the reference itself needs no proof
+    both = ours.answers, theirs.answers
+    places = common(both[0], both[1]) if both[0] and both[1] else None
+    if places is None or both[0] is None or both[1] is None:
+        proven = counts_prove(counts, (theirs.accuracies, theirs.n), rules.floor)
+    else:
+        items = both[0].correct[places[0]], both[1].correct[places[1]]
+        rounds = ours.accuracies, theirs.accuracies
+        proven = proves_share(items, rules.floor, rounds)
+    return row if proven else row.model_copy(update={"verdict": "pass~"})
+
+
+def _is_absolute(row: Row, rules: Rules) -> bool:
+    """Whether a row is held to an absolute floor."""
+    return rules.absolute is not None and row.configuration.track == "open"
 
 
 def _plainness(row: Row) -> tuple[bool, bool, float, str]:
@@ -74,8 +118,7 @@ def _judge(row: Row, reference: Row | None, rules: Rules) -> Row:
             "energy_vs_reference": ratio,
             "break_even_items": _break_even_items(row, reference),
         }
-    is_absolute = rules.absolute is not None and row.configuration.track == "open"
-    verdict, reason = _verdict(row, reference, rules, is_absolute=is_absolute)
+    verdict, reason = _verdict(row, reference, rules)
     if verdict == "pass" and _score(row, rules.by) is None:
         return row.model_copy(
             update={**change, "verdict": verdict, "reason": f"no {rules.by} to rank by"}
@@ -95,7 +138,7 @@ def _break_even_items(row: Row, reference: Row) -> float | None:
 
 
 def _verdict(
-    row: Row, reference: Row | None, rules: Rules, *, is_absolute: bool
+    row: Row, reference: Row | None, rules: Rules
 ) -> tuple[Verdict, str | None]:
     """The verdict and why it is not a pass."""
     accuracy = row.accuracy.value or 0.0
@@ -103,7 +146,7 @@ def _verdict(
         return "fail", f"accuracy {accuracy:.3f} did not reach the target {row.target}"
     if reason := constant_answer(row):
         return ("ungated" if row.skill is None else "fail"), reason
-    if is_absolute:
+    if _is_absolute(row, rules):
         needed, rule = rules.absolute or 0.0, "the absolute floor"
     elif reference is None or reference.accuracy.value is None:
         return "ungated", "no reference: no fp32 result to hold the accuracy against"
@@ -127,39 +170,42 @@ def _score(row: Row, by: str) -> Interval | None:
     return score if score.value else None
 
 
-def order(rows: Sequence[Row], by: str) -> list[Row]:
-    """Rows best first with ranks; the unranked follow by name."""
+def order(rows: Sequence[Row], by: str, evidence: Mapping[str, Evidence]) -> list[Row]:
+    """Rows best first by the estimates, with the ranks that the data show.
+
+    The unranked follow by name. Fewer than three rounds have a place, and no rank.
+    """
     scored = [(s, row) for row in rows if row.eligible and (s := _score(row, by))]
     scored.sort(key=lambda pair: (-(pair[0].value or 0.0), pair[1].key))
     rest = sorted((row for row in rows if not row.eligible), key=lambda row: row.key)
     if not scored:
         return rest
     values = [-(score.value or 0.0) for score, _ in scored]
-    bounds = [_bounds(score, row) for score, row in scored]
-    lows = sorted(low for low, _ in bounds)
-    highs = sorted(high for _, high in bounds)
-    ranked = []
-    for (score, row), value, (low, high) in zip(scored, values, bounds, strict=True):
-        enough = row.trials >= ENOUGH_ROUNDS and math.isfinite(low)
+    repeated = [row for _, row in scored if row.trials >= ENOUGH_ROUNDS]
+    counts = better_counts(repeated, evidence, by)
+    ranks = dict(
+        zip((r.key for r in repeated), placed(*counts) if counts else (), strict=False)
+    )
+    ordered = []
+    for (score, row), value in zip(scored, values, strict=True):
+        rank, low, high = ranks.get(row.key, (None, None, None))
+        few = FEW_ROUNDS if row.trials < ENOUGH_ROUNDS else NO_ROUND_SCORES
         change = {
-            "rank": bisect_left(values, value) + 1,
-            "rank_low": len(lows) - bisect_right(lows, high) + 1 if enough else None,
-            "rank_high": len(highs) - bisect_left(highs, low) if enough else None,
+            "place": bisect_left(values, value) + 1,
+            "rank": rank,
+            "rank_low": low,
+            "rank_high": high,
             "score_vs_best": (score.value or 0.0) / -values[0],
+            "reason": few if rank is None else None,
         }
-        ranked.append(row.model_copy(update=change))
-    return ranked + rest
+        ordered.append(row.model_copy(update=change))
+    return ordered + rest
 
 
-def _bounds(score: Interval, row: Row) -> tuple[float, float]:
-    """Bounds that say nothing where there are too few rounds to say it."""
-    if row.trials < ENOUGH_ROUNDS or score.low is None or score.high is None:
-        return -math.inf, math.inf
-    return score.low, score.high
-
-
-def front(rows: Sequence[Row]) -> list[Row]:
+def front(rows: Sequence[Row], evidence: Mapping[str, Evidence]) -> list[Row]:
     """Rows with their place on the front of (J/item, accuracy)."""
+    eligible = [row for row in rows if row.eligible]
+    chances = front_probabilities(eligible, evidence)
     points = {row.key: _point(row) for row in rows if row.eligible}
     best = pareto_front(list(points.values()))
     hull = lower_hull(list(points.values()))
@@ -173,6 +219,7 @@ def front(rows: Sequence[Row]) -> list[Row]:
             update={
                 "on_frontier": point in best,
                 "on_hull": point in hull,
+                "frontier_ratio": chances.get(row.key),
                 "j_per_extra_correct": extra.get(point),
             }
         )

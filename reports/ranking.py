@@ -1,15 +1,20 @@
 """Accuracy per joule behind a quality gate, in groups that may be compared."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from harness.errors import UsageError
 from harness.noun import Noun
+from harness.outcomes import Outcomes
 from harness.records import PLAIN_SCENARIO, Configuration, Phase, TrialRecord
+from reports.across import Across, across
+from reports.evidence import Evidence, evidence_of
 from reports.formatting import percent, significant
 from reports.gate import Rules, front, gate, order
-from reports.rows import ENOUGH_ROUNDS, Row, only, row_of, unusable
+from reports.pairs import MOST_PAIRED
+from reports.replicates import score_intervals
+from reports.rows import ENOUGH_ROUNDS, Row, Step, only, row_of, unusable
 from reports.words import sentence, shared_suffix
 
 METRICS = ("accuracy_per_j", "energy", "skill_per_j", "edp")
@@ -21,6 +26,7 @@ class Group(Noun):
     Attributes:
         variant: What all keys end in, such as `/size=small`.
         scenario: How items came, with the target or levels that they were held to.
+        required: The fewest joules an item by the accuracy that is required.
     """
 
     @property
@@ -41,6 +47,7 @@ class Group(Noun):
     scenario: str = PLAIN_SCENARIO
     complete: bool = True
     rows: tuple[Row, ...] = ()
+    required: tuple[Step, ...] = ()
     sentence: str = ""
     notes: tuple[str, ...] = ()
 
@@ -61,6 +68,7 @@ class Ranking(Noun):
     floor: float
     absolute: float | None = None
     groups: tuple[Group, ...] = ()
+    across: tuple[Across, ...] = ()
     doubts: tuple[DoubtCount, ...] = ()
 
 
@@ -85,13 +93,14 @@ class Home(NamedTuple):
     complete: bool = True
 
 
-def rank(
+def rank(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     records: Sequence[TrialRecord],
     floor: float = 0.99,
     absolute: float | None = None,
     by: str = "accuracy_per_j",
     allow_mixed: bool = False,  # noqa: FBT001, FBT002 (the name of the flag)
     skips: Sequence[tuple[Configuration, str]] = (),
+    outcomes: Outcomes | None = None,
 ) -> Ranking:
     """Rank what was measured, inside groups that may be compared.
 
@@ -102,6 +111,8 @@ def rank(
         by: accuracy_per_j, energy, skill_per_j or edp.
         allow_mixed: One group a workload and phase, whatever the meters.
         skips: Configurations that the plan left out, with the reason.
+        outcomes: Answers of the trials, item by item; without them the gate compares
+            counts.
 
     Raises:
         UsageError: The metric is unknown.
@@ -110,16 +121,39 @@ def rank(
         raise UsageError(f"no metric is called {by!r}", f"one of {', '.join(METRICS)}")
     rules = Rules(floor=floor, absolute=absolute, by=by, allow_mixed=allow_mixed)
     every = [*records, *(_skipped(item, reason) for item, reason in skips)]
-    every.sort(key=lambda record: (record.key, record.round, record.trial))
+    kept = outcomes or Outcomes()
+    every.sort(key=lambda record: _order_of_records(record, kept))
     buckets = _buckets(every, allow_mixed=allow_mixed)
-    groups = (_group(buckets[key], key, rules) for key in sorted(buckets))
+    groups = tuple(_group(buckets[key], key, rules, kept) for key in sorted(buckets))
     return Ranking(
         by=by,
         floor=floor,
         absolute=absolute,
-        groups=tuple(groups),
+        groups=groups,
+        across=across(_sets(groups)),
         doubts=_doubts(every),
     )
+
+
+def _sets(groups: Iterable[Group]) -> dict[str, list[tuple[Row, ...]]]:
+    """Rows of the closed groups that have an fp32 reference, by what they share."""
+    sets: dict[str, list[tuple[Row, ...]]] = defaultdict(list)
+    for group in groups:
+        if group.track == "closed" and any(row.reference for row in group.rows):
+            place = "+".join(group.perimeter)
+            how = "" if group.scenario == PLAIN_SCENARIO else f", {group.scenario}"
+            where = f"{group.phase} on {group.device}{how}"
+            shared = f"{where} ({place}, tier {group.tier})"
+            sets[shared].append(group.rows)
+    return sets
+
+
+def _order_of_records(
+    record: TrialRecord, outcomes: Outcomes
+) -> tuple[str, int, str, str, str]:
+    """One order whatever the order of lines and runs."""
+    folder = outcomes.folder_of(record)
+    return record.key, record.round, record.trial, record.started_utc, folder
 
 
 def _skipped(configuration: Configuration, reason: str) -> TrialRecord:
@@ -175,18 +209,18 @@ def _home(record: TrialRecord, *, allow_mixed: bool) -> Home:
     base = _base(record)
     if allow_mixed:
         return Home(
-            base.workload, base.phase, scenario=base.scenario, terms=_terms(record)
+            base.workload, base.phase, scenario=base.scenario, terms=terms(record)
         )
     total = record.total
     return base._replace(
-        terms=_terms(record),
+        terms=terms(record),
         perimeter=tuple(sorted(total.perimeter)) if total else (),
         tier=(total.tier if total else None) or "",
         complete=total.complete if total else True,
     )
 
 
-def _terms(record: TrialRecord) -> str:
+def terms(record: TrialRecord) -> str:
     """A target such as `p99 within 100 ms`, a given rate, or the levels of a curve."""
     load = record.load
     if load is None:
@@ -225,13 +259,21 @@ def _buckets(
     return buckets
 
 
-def _group(records: Sequence[TrialRecord], home: Home, rules: Rules) -> Group:
+def _group(
+    records: Sequence[TrialRecord], home: Home, rules: Rules, outcomes: Outcomes
+) -> Group:
     """One table: rows gated, scored, ordered and put into words."""
     by_key: dict[str, list[TrialRecord]] = defaultdict(list)
     for record in records:
         by_key[record.key].append(record)
-    rows = gate([row_of(trials) for trials in by_key.values()], rules)
-    rows = front(order(rows, rules.by))
+    evidence = {
+        key: found
+        for key, trials in by_key.items()
+        if (found := evidence_of(trials, outcomes))
+    }
+    rows = gate([row_of(trials) for trials in by_key.values()], rules, evidence)
+    rows = order(_with_intervals(rows, evidence), rules.by, evidence)
+    rows = front(rows, evidence)
     totals = [r.total for r in records if r.total and not unusable(r)]
     return Group(
         workload=home.workload,
@@ -244,8 +286,44 @@ def _group(records: Sequence[TrialRecord], home: Home, rules: Rules) -> Group:
         scenario=home.scenario + (f" ({home.terms})" if home.terms else ""),
         complete=all(total.complete for total in totals),
         rows=tuple(rows),
+        required=required(rows),
         sentence=sentence(rows, rules.by),
-        notes=_notes(rows, home, totals_complete=all(t.complete for t in totals)),
+        notes=(
+            *_notes(rows, home, totals_complete=all(t.complete for t in totals)),
+            *_unpaired(rows, evidence),
+        ),
+    )
+
+
+def _with_intervals(rows: Sequence[Row], evidence: Mapping[str, Evidence]) -> list[Row]:
+    """Rows with the intervals of their ratios to joules, from rounds and items."""
+    ratios = {
+        by: score_intervals(rows, evidence, by)
+        for by in ("accuracy_per_j", "skill_per_j")
+    }
+    return [
+        row.model_copy(
+            update={
+                by: found[row.key] for by, found in ratios.items() if row.key in found
+            }
+        )
+        for row in rows
+    ]
+
+
+def required(rows: Sequence[Row]) -> tuple[Step, ...]:
+    """The fewest joules an item as a function of the accuracy that is required."""
+    front = [row for row in rows if row.on_frontier]
+    front.sort(key=lambda row: (row.accuracy.value or 0.0, row.key))
+    return tuple(
+        Step(
+            accuracy=row.accuracy.value or 0.0,
+            key=row.key,
+            energy_per_item_j=row.energy_per_item_j,
+            j_per_extra_correct=row.j_per_extra_correct,
+            frontier_ratio=row.frontier_ratio,
+        )
+        for row in front
     )
 
 
@@ -254,9 +332,11 @@ def _notes(
 ) -> tuple[str, ...]:
     """What a reader of the table must know."""
     notes = []
-    ranked = [row for row in rows if row.rank is not None]
+    ranked = [row for row in rows if row.place is not None]
     if any(row.trials < ENOUGH_ROUNDS for row in ranked):
         notes.append(_few_rounds(ranked))
+    if sum(row.rank is not None for row in rows) > MOST_PAIRED:
+        notes.append("ranks are from simultaneous intervals: too many to pair them all")
     if not home.device:
         notes.append("devices, perimeters, tiers and tracks may be mixed here")
     if not totals_complete:
@@ -264,9 +344,22 @@ def _notes(
     return tuple(notes)
 
 
+def _unpaired(rows: Sequence[Row], evidence: Mapping[str, Evidence]) -> Iterable[str]:
+    """That the gate had counts only, where it had."""
+    judged = [
+        row
+        for row in rows
+        if row.place is not None and row.key in evidence and row.reference != row.key
+    ]
+    without = sum(evidence[row.key].answers is None for row in judged)
+    if without:
+        who = f"{without} of {len(judged)} configurations"
+        yield f"{who} kept no answers item by item: their gate compares counts alone"
+
+
 def _few_rounds(rows: Sequence[Row]) -> str:
     """What two rounds or one can say: how far they lie apart, and no interval."""
-    text = "fewer than three rounds: estimates, no intervals"
+    text = "fewer than three rounds: estimates, no ranks; (n) is their order"
     spreads = [row.spread_ratio for row in rows if row.spread_ratio is not None]
     if not spreads:
         return text

@@ -10,9 +10,15 @@ from typing import Literal
 from harness.noun import Noun
 from harness.readings import Provenance
 from harness.records import Configuration, Phase, TrialRecord
-from harness.stats import geometric_mean, log_t_interval, mean, wilson_interval
+from harness.stats import (
+    geometric_mean,
+    log_t_interval,
+    mean,
+    t_quantile,
+    wilson_interval,
+)
 
-Verdict = Literal["pass", "fail", "ungated", "failed", "invalid", "skipped"]
+Verdict = Literal["pass", "pass~", "fail", "ungated", "failed", "invalid", "skipped"]
 ENOUGH_ROUNDS = 3
 TRUST = (Provenance.MEASURED, Provenance.MODELLED, Provenance.ASSUMED)
 
@@ -37,8 +43,13 @@ class Row(Noun):
 
     Attributes:
         target: Accuracy that a training ran to; None for fixed work.
-        rank: 1 is best, equal numbers tie; None where it may not be ranked.
-        rank_low: Best rank that the intervals allow; None below three rounds.
+        place: Place in the order of the point estimates; None where it may not be
+            ranked.
+        rank: 1 is best, equal numbers tie: their order is not shown by the data. None
+            where it may not be ranked, and below three rounds.
+        rank_low: 1 and those shown to be better; None where there is no rank.
+        rank_high: The number of ranked less those shown to be worse.
+        verdict: `pass~` reaches the floor, but the items cannot prove it.
         eligible: It passed the gate and has joules.
         trials: Rounds that the numbers come from.
         score_vs_best: Its metric over the best one's: 1 is best, 0.5 half as good.
@@ -47,6 +58,8 @@ class Row(Noun):
         edp_j_s: Joules an item times seconds an item.
         j_per_extra_correct: Joules each further right answer costs, from the
             previous point of the frontier to this one.
+        frontier_ratio: Probability that it is on the frontier, given how far rounds
+            and items differ; None below three rounds.
         on_hull: No mix of two other configurations beats it.
         f1: Mean over the classes, as recall is; the mean over rounds.
         items_per_s: Of the work in the window, the mean over rounds.
@@ -61,6 +74,7 @@ class Row(Noun):
 
     key: str
     configuration: Configuration
+    place: int | None = None
     rank: int | None = None
     rank_low: int | None = None
     rank_high: int | None = None
@@ -82,6 +96,7 @@ class Row(Noun):
     reference: str | None = None
     energy_vs_reference: float | None = None
     on_frontier: bool = False
+    frontier_ratio: float | None = None
     on_hull: bool = False
     j_per_extra_correct: float | None = None
     provenance: Provenance | None = None
@@ -101,6 +116,22 @@ class Row(Noun):
     convert_j: float | None = None
     break_even_items: float | None = None
     notes: tuple[str, ...] = ()
+
+
+class Step(Noun):
+    """The cheapest way to an accuracy.
+
+    Attributes:
+        accuracy: Up to this one the configuration needs the fewest joules an item.
+        j_per_extra_correct: Joules of each further right answer, from the step before.
+        frontier_ratio: Probability that nothing beats it; None below three rounds.
+    """
+
+    accuracy: float
+    key: str
+    energy_per_item_j: Interval
+    j_per_extra_correct: float | None = None
+    frontier_ratio: float | None = None
 
 
 def only(values: Iterable[str]) -> str:
@@ -151,9 +182,12 @@ def row_of(trials: Sequence[TrialRecord]) -> Row:
 
 def _known(values: Iterable[float | None]) -> list[float]:
     """The values, or nothing at all when one of them is missing."""
-    listed = list(values)
-    known = [v for v in listed if v is not None and math.isfinite(v)]
-    return known if len(known) == len(listed) else []
+    known = []
+    for value in values:
+        if value is None or not math.isfinite(value):
+            return []
+        known.append(value)
+    return known
 
 
 def _interval(values: Sequence[float]) -> Interval:
@@ -218,16 +252,31 @@ def _qualities(trials: Sequence[TrialRecord]) -> dict[str, object]:
     baseline = mean(_known(q.constant_baseline for q in scored))
     if skill is None and accuracy is not None and baseline is not None:
         skill = (accuracy - baseline) / (1 - baseline) if baseline < 1 else 0.0
-    low, high = wilson_interval(accuracy or 0.0, min(q.n for q in scored)) or (0.0, 1.0)
-    costs = _interval([_cost_j(trial) for trial in trials])
+    bounds = _accuracy_bounds(accuracies, min(q.n for q in scored))
+    costs = _interval([cost_j(trial) for trial in trials])
     return {
-        "accuracy": Interval(value=accuracy, low=low, high=high),
+        "accuracy": Interval(value=accuracy, low=bounds[0], high=bounds[1]),
         "skill": skill,
         "constant_baseline": baseline,
         "target": max((q.target for q in scored if q.target), default=None),
         "accuracy_per_j": over(accuracy, costs),
         "skill_per_j": over(skill, costs),
     }
+
+
+def _accuracy_bounds(accuracies: Sequence[float], n: int) -> tuple[float, float]:
+    """Wilson's interval, widened by the spread between rounds where there is any."""
+    value = mean(accuracies) or 0.0
+    low, high = wilson_interval(value, n) or (0.0, 1.0)
+    count = len(accuracies)
+    if count < 2 or min(accuracies) == max(accuracies):
+        return low, high
+    variance = math.fsum((a - value) ** 2 for a in accuracies) / (count - 1) / count
+    between = t_quantile(count - 1, 0.95) * math.sqrt(variance)
+    return (
+        max(0.0, value - math.hypot(value - low, between)),
+        min(1.0, value + math.hypot(high - value, between)),
+    )
 
 
 def _efforts(trials: Sequence[TrialRecord]) -> dict[str, object]:
@@ -254,7 +303,7 @@ def _efforts(trials: Sequence[TrialRecord]) -> dict[str, object]:
     return found | {"scheme": models[-1].scheme if models else None}
 
 
-def _cost_j(trial: TrialRecord) -> float:
+def cost_j(trial: TrialRecord) -> float:
     """Joules of one answer (infer) or of the whole training (train)."""
     if trial.total is None or trial.total.energy_j is None or trial.window is None:
         return math.nan

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from harness.readings import Provenance
 from harness.records import Carbon, TrialRecord
+from reports.across import Across
 from reports.formatting import (
     percent,
     printable,
@@ -16,21 +17,26 @@ from reports.formatting import (
     significant,
     with_spread,
 )
+from reports.gate import FEW_ROUNDS
 from reports.ranking import DoubtCount, Group, Ranking
 from reports.rows import Row
-from reports.words import short_names
+from reports.words import required_line, short_names
 
 CO2E_MIN_COLUMNS = 104
 MOST_ROWS = 12
 """A longer table leaves out what was never tried."""
+MOST_COLUMNS = 1000
+"""Wider than any table: its own width is asked for."""
 DROPPED = (
     (),
     ("g CO2e / 1k",),
     ("g CO2e / 1k", "weights"),
     ("g CO2e / 1k", "weights", "pays after"),
     ("g CO2e / 1k", "weights", "pays after", "vs best"),
+    ("g CO2e / 1k", "weights", "pays after", "vs best", "accuracy / J"),
 )
 """Columns that a narrow terminal does without, the first first."""
+UNPROVEN = "? reaches the floor, which so few items cannot prove (verdict pass~)"
 LEGEND = "~ not measured in full: joules modelled, or carbon intensity assumed"
 TITLES = {
     "accuracy_per_j": "Accuracy per joule",
@@ -94,7 +100,20 @@ def render(ranking: Ranking, header: Iterable[str], console: Console) -> None:
         _render_group(group, ranking.by, console)
     if not ranking.groups:
         _print(console, "Nothing was measured.")
+    _render_across(ranking.across, console)
     _render_doubts(ranking.doubts, console)
+
+
+def _render_across(ratios: Sequence[Across], console: Console) -> None:
+    """What each way of running did to fp32's joules, over all groups."""
+    for measured in dict.fromkeys(ratio.measured for ratio in ratios):
+        mine = [ratio for ratio in ratios if ratio.measured == measured]
+        what = ", ".join(
+            f"{ratio.name} {significant(ratio.energy_vs_reference)}" for ratio in mine
+        )
+        _print(console, "")
+        head = f"{measured}: J/item over fp32's, geometric mean"
+        _print(console, f"{head} over all {mine[0].groups} groups: {what}")
 
 
 def _safe(text: str) -> str:
@@ -121,7 +140,11 @@ def _render_group(group: Group, by: str, console: Console) -> None:
     has_carbon = any(column.header == "g CO2e / 1k" for column in table.columns)
     if has_carbon or any(row.trials and _is_marked(row) for row in group.rows):
         _print(console, f"  {LEGEND}", "dim")
+    if any(row.verdict == "pass~" for row in group.rows):
+        _print(console, f"  {UNPROVEN}", "dim")
     _print(console, group.sentence)
+    if len(group.required) > 1:
+        _print(console, required_line(group.required, names))
     for note in group.notes:
         _print(console, f"note: {note}", "yellow")
 
@@ -130,7 +153,8 @@ def _reasons(group: Group, names: dict[str, str]) -> list[str]:
     """What speaks against rows, those of one reason together."""
     said: dict[tuple[str, str], list[str]] = {}
     for row in group.rows:
-        for reason in filter(None, (row.reason, *row.notes)):
+        few = row.reason == FEW_ROUNDS  # a note of the group says so
+        for reason in filter(None, (None if few else row.reason, *row.notes)):
             said.setdefault((row.verdict, reason), []).append(names[row.key])
     return [f"{', '.join(who)}: {v}: {why}" for (v, why), who in said.items()]
 
@@ -142,8 +166,9 @@ def _table(group: Group, console: Console) -> Table:
     for dropped in DROPPED:
         if not dropped and not wide:
             continue
-        table = _filled(group, [c for c in columns if c[0] not in dropped])
-        if console.measure(table).minimum <= console.width:
+        table = _filled(group, [c for c in columns if not c[0].endswith(dropped)])
+        unlimited = console.options.update(max_width=MOST_COLUMNS)
+        if console.measure(table, options=unlimited).maximum <= console.width:
             break
     return table
 
@@ -157,7 +182,7 @@ def _filled(group: Group, columns: Sequence[tuple[str, Cells]]) -> Table:
     for row in group.rows:
         if row.verdict == "skipped" and len(group.rows) > MOST_ROWS:
             continue  # the lines below the table tell why
-        style = "dim" if row.rank is None else "bold" if row.rank == 1 else None
+        style = "dim" if row.place is None else "bold" if row.place == 1 else None
         table.add_row(*(_safe(cell(row)) for _, cell in columns), style=style)
     return table
 
@@ -206,11 +231,11 @@ def _mark(row: Row, text: str) -> str:
 
 
 def _place(row: Row, tied: set[int]) -> str:
-    """Rank, with `=` for a tie and its interval where there is one."""
+    """Rank, with `=` for a tie and its interval; (n) where it is but an estimate."""
     if row.rank is None:
-        return "-"
+        return "-" if row.place is None else f"({row.place})"
     place = f"{row.rank}=" if row.rank in tied else str(row.rank)
-    if row.rank_low is None or row.rank_low == row.rank_high:
+    if row.rank_low == row.rank_high:
         return place
     return f"{place} [{row.rank_low}-{row.rank_high}]"
 
@@ -218,7 +243,7 @@ def _place(row: Row, tied: set[int]) -> str:
 def _accuracy(row: Row) -> str:
     """Accuracy with three decimals, or what became of the trial."""
     if row.accuracy.value is not None:
-        return f"{row.accuracy.value:.3f}"
+        return f"{row.accuracy.value:.3f}" + "?" * (row.verdict == "pass~")
     return row.verdict if not row.trials else "-"
 
 
@@ -231,8 +256,8 @@ def _joules(row: Row, size: float) -> str:
 
 
 def _ratio(row: Row, value: float | None, *, mark: bool = True) -> str:
-    """A ratio that only a ranked row may show."""
-    if row.rank is None:
+    """A ratio that only a row behind the gate may show."""
+    if row.place is None:
         return "-"
     return _mark(row, significant(value)) if mark else significant(value)
 

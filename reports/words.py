@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from harness.readings import Provenance
 from harness.records import PLAIN_RUNTIME
 from reports.formatting import energy, percent, significant, times
-from reports.rows import Row
+from reports.rows import Row, Step
 
 
 def shared_suffix(rows: Sequence[Row]) -> str:
@@ -35,17 +35,29 @@ def sentence(rows: Sequence[Row], by: str) -> str:
     """Who wins, by how much, how much was modelled, and what cost energy."""
     names = short_names(rows)
     by_key = {row.key: row for row in rows}
-    best = [row for row in rows if row.rank == 1]
+    best = [row for row in rows if row.place == 1]
     if not best:
         return "Nothing can be ranked here."
     who = " and ".join(names[row.key] for row in best)
     label = {"accuracy_per_j": "accuracy per joule", "skill_per_j": "skill per joule"}
     verb = "is" if len(best) == 1 else "are tied"
-    text = f"{who} {verb} best by {label.get(by, by)}"
+    shown = best[0].rank is not None and not _tied(rows)
+    text = f"{who} {verb} {'' if shown else 'estimated '}best by {label.get(by, by)}"
     text += f" at {energy(best[0].energy_per_item_j.value)} per item"
     text += _versus(best[0], names) + ". " + _unsettled(rows, names)
-    text += _modelled(best[0])
+    text += _unproven(best[0], names) + _modelled(best[0])
     return " ".join([text, *_costly(rows, by_key, names)])
+
+
+def required_line(steps: Sequence[Step], names: dict[str, str]) -> str:
+    """The front as a choice: what to take for which accuracy."""
+    parts = []
+    for step in steps:
+        chance = step.frontier_ratio
+        doubt = "" if chance is None or chance > 0.95 else f", {percent(chance)} sure"
+        joules = energy(step.energy_per_item_j.value)
+        parts.append(f"up to {step.accuracy:.3f} {names[step.key]} ({joules}{doubt})")
+    return f"Fewest joules for a required accuracy: {'; '.join(parts)}."
 
 
 def _versus(row: Row, names: dict[str, str]) -> str:
@@ -59,19 +71,43 @@ def _versus(row: Row, names: dict[str, str]) -> str:
 
 
 def _unsettled(rows: Sequence[Row], names: dict[str, str]) -> str:
-    """That the first place may be noise, or nothing where it holds."""
-    leading = [row for row in rows if row.rank is not None][:2]
-    if len(leading) < 2 or leading[1].rank == 1 or not leading[1].score_vs_best:
+    """Whom the first is not shown to lead, or nothing where it leads them all."""
+    placed = [row for row in rows if row.place is not None]
+    others = [row for row in placed if row.place != 1]
+    if not others:
         return ""
-    best, second = leading
-    lead = f"Its lead over {names[second.key]} is not settled: "
-    if best.rank_high is not None:
-        return lead + "the intervals overlap. " if best.rank_high > 1 else ""
-    ahead = 1 / leading[1].score_vs_best - 1
-    spread = max(row.spread_ratio or 0.0 for row in leading)
+    best, second = placed[0], others[0]
+    if best.rank is None:
+        return _between_rounds(best, second, names)
+    tied = [names[row.key] for row in _tied(rows)]
+    if not tied:
+        return ""
+    more = f" and {len(tied) - 3} more" if len(tied) > 3 else ""
+    return f"No difference is shown from {', '.join(tied[:3])}{more}. "
+
+
+def _tied(rows: Sequence[Row]) -> list[Row]:
+    """Rows behind the first that share its rank."""
+    return [row for row in rows if row.rank == 1 and row.place != 1]
+
+
+def _between_rounds(best: Row, second: Row, names: dict[str, str]) -> str:
+    """A lead beside how far rounds differ, where there are too few for a test."""
+    ahead = 1 / second.score_vs_best - 1 if second.score_vs_best else 0.0
+    spread = max(row.spread_ratio or 0.0 for row in (best, second))
     if spread < ahead:
         return ""
-    return f"{lead}{percent(ahead)}, while rounds differ by {percent(spread)}. "
+    return (
+        f"Its lead over {names[second.key]} is not settled: {percent(ahead)},"
+        f" while rounds differ by {percent(spread)}. "
+    )
+
+
+def _unproven(row: Row, names: dict[str, str]) -> str:
+    """That its accuracy reaches the floor only as an estimate."""
+    if row.verdict != "pass~":
+        return ""
+    return f"That {names[row.key]} keeps the accuracy is estimated, not proven. "
 
 
 def _modelled(row: Row) -> str:

@@ -183,7 +183,7 @@ class Classification:
         return float(self._options.get("target", 0.0))
 
     def evaluate(self) -> tuple[Quality, Mapping[str, Any]]:
-        """Accuracy on the held-out items, with `correct` [n] and `answer` [n]."""
+        """Accuracy on the held-out items, with what each of them was answered."""
         in_window = False
         if isinstance(self._loop, Training):
             loop = self._examined(self._loop)
@@ -308,7 +308,11 @@ class School:
 def score(
     answer: np.ndarray[Any, Any], split: Split, *, in_window: bool
 ) -> tuple[Quality, Mapping[str, Any]]:
-    """Quality of answers [n] against the majority class of the training data."""
+    """Quality of answers [n] against the majority class of the training data.
+
+    The arrays pair the items of one trial with those of another: `item` [n] is the
+    index into the test set, `truth` [n] what the answer should have been.
+    """
     truth = split.y_test
     correct = answer == truth
     majority = np.bincount(split.y_train).argmax()
@@ -325,7 +329,12 @@ def score(
         f1=float(f1_score(truth, answer, average="macro", zero_division=0)),
         recall=float(recall_score(truth, answer, average="macro", zero_division=0)),
     )
-    return quality, {"correct": correct, "answer": answer}
+    return quality, {
+        "correct": correct,
+        "answer": answer,
+        "item": np.arange(len(correct), dtype=np.int32),
+        "truth": truth,
+    }
 
 
 def tensor(array: np.ndarray[Any, Any], device: str) -> Tensor:

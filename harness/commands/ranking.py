@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.commands.console import err, out
 from harness.errors import UsageError
+from harness.outcomes import Outcomes
 from harness.plan import Plan
 from harness.records import TrialRecord
 from harness.sessions import warnings
@@ -25,15 +26,17 @@ def rank(
     if len(chosen) > 1:
         raise UsageError(f"choose one of --{' and --'.join(chosen)}")
     result = read_runs(paths)
-    made = _stored_plan(paths[0])
+    made = stored_plan(paths[0])
     skips = [(skip.configuration, skip.reason) for skip in made.skips] if made else []
-    ranking = _rank(result.records, made, by, allow_mixed=allow_mixed, skips=skips)
+    outcomes = Outcomes(result.records, result.folders)
+    options = {"allow_mixed": allow_mixed, "skips": skips, "outcomes": outcomes}
+    ranking = _rank(result.records, made, by, **options)
     drifts = [warning for path in paths for warning in warnings(RunFolder(path))]
-    for fault in (*result.faults, *drifts):
+    for fault in (*result.faults, *outcomes.faults, *drifts):
         err().print(fault, style="yellow", markup=False, soft_wrap=True)
     if not chosen:
         suite = made.suite if made else paths[0].name
-        lines = terminal.header_lines(suite, _machine_name(paths), result.records)
+        lines = terminal.header_lines(suite, machine_name(paths), result.records)
         terminal.render(ranking, lines, out())
         return 0
     formats = {
@@ -45,7 +48,7 @@ def rank(
     return 0
 
 
-def _stored_plan(path: Path) -> Plan | None:
+def stored_plan(path: Path) -> Plan | None:
     """The plan of a run; a run without a readable one can still be ranked."""
     try:
         return Plan.model_validate_json((path / "plan.json").read_bytes())
@@ -62,8 +65,9 @@ def _stored_plan(path: Path) -> Plan | None:
 def show_ranking(made: Plan, path: Path, result: ReadResult) -> None:
     """Print the ranking of a run that has ended."""
     skips = [(skip.configuration, skip.reason) for skip in made.skips]
-    ranking = _rank(result.records, made, skips=skips)
-    machine = _machine_name([path])
+    outcomes = Outcomes(result.records, [path] * len(result.records))
+    ranking = _rank(result.records, made, skips=skips, outcomes=outcomes)
+    machine = machine_name([path])
     lines = terminal.header_lines(made.suite, machine, result.records)
     terminal.render(ranking, lines, out())
     for warning in warnings(RunFolder(path)):
@@ -82,7 +86,7 @@ def _rank(
     )
 
 
-def _machine_name(paths: Sequence[Path]) -> str:
+def machine_name(paths: Sequence[Path]) -> str:
     """Processors of the runs by the name the system gives them."""
     names = []
     for path in paths:

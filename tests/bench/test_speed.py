@@ -46,29 +46,35 @@ def test_reading_from_a_trial(benchmark: Any) -> None:
         benchmark(meter.edge)
 
 
-def many(count: int) -> list[TrialRecord]:
-    """So many trials of a hundred configurations."""
-    return [
-        trial(
-            ["fp32", "bf16", "int8"][number % 3],
-            50.0 + number % 17,
-            batch_size=1 + number % 34,
-            round=number // 102,
-        )
-        for number in range(count)
-    ]
+def many(configurations: int, rounds: int) -> list[TrialRecord]:
+    """Trials of so many configurations, whose joules differ and vary by round."""
+    records = []
+    for number in range(configurations):
+        template = trial(f"p{number}" if number else "fp32", 50.0)
+        total = template.total
+        assert total is not None
+        for turn in range(rounds):
+            energy_j = 50 + number % 997 / 100 + turn % 7 / 10 + number * turn % 11 / 20
+            change = {
+                "trial": f"{template.key}#{turn}",
+                "round": turn,
+                "total": total.model_copy(update={"energy_j": energy_j}),
+            }
+            records.append(template.model_copy(update=change))
+    return records
 
 
 @pytest.mark.benchmark(group="100,000 trials")
-def test_ranking(benchmark: Any) -> None:
-    records = many(100_000)
+@pytest.mark.parametrize(("configurations", "rounds"), [(1000, 100), (33_333, 3)])
+def test_ranking(benchmark: Any, configurations: int, rounds: int) -> None:
+    records = many(configurations, rounds)
 
     benchmark.pedantic(rank, args=(records,), rounds=3)
 
 
 @pytest.mark.benchmark(group="100,000 trials")
 def test_reading_a_run_folder(benchmark: Any, tmp_path: Path) -> None:
-    lines = "\n".join(record.to_json() for record in many(100_000))
+    lines = "\n".join(record.to_json() for record in many(1000, 100))
     (tmp_path / "trials.jsonl").write_text(lines + "\n")
 
     benchmark.pedantic(RunFolder(tmp_path).records, rounds=3)

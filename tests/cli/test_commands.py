@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.registry import PROBES
 from harness.store import RunFolder
 from tests.makers import record
+from tests.unit.test_ranking import trial
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -45,6 +47,7 @@ def test_a_broken_suite_names_every_fault_and_exits_2(tmp_path: Path) -> None:
     [
         (["run", "no-such-suite"], 2, "no-such-suite"),
         (["rank", "nowhere"], 2, "no such run folder"),
+        (["compare", "nowhere", "nowhere"], 2, "no such run folder"),
         (["resume", "nowhere"], 2, "plan.json"),
         (["list", "workload"], 2, "workloads"),
         (["schema", "sute"], 2, "suite"),
@@ -80,6 +83,38 @@ def test_ranking_json_is_json_and_nothing_else(tmp_path: Path) -> None:
 
     assert done.returncode == 0
     assert json.loads(done.stdout)["groups"][0]["rows"][0]["rank"] is None
+
+
+def run_of(path: Path, joules: float, **given: Any) -> str:
+    """A run folder of four rounds of one configuration."""
+    folder = RunFolder.create(path)
+    for number in range(4):
+        spent = joules + number / 10
+        folder.append(trial("fp32", spent, round=number, n=100_000, **given))
+    return str(folder.path)
+
+
+def test_compare_says_what_changed_and_exits_0(tmp_path: Path) -> None:
+    first, second = run_of(tmp_path / "a", 50.0), run_of(tmp_path / "b", 40.0)
+
+    shown, as_json = (
+        bench("compare", first, second),
+        bench("compare", first, second, "--json"),
+    )
+
+    assert shown.returncode == as_json.returncode == 0
+    assert "1 better, 0 worse, 0 no difference shown" in shown.stdout
+    assert json.loads(as_json.stdout)["rows"][0]["outcome"] == "better"
+
+
+def test_compare_of_what_cannot_be_compared_exits_4(tmp_path: Path) -> None:
+    first = run_of(tmp_path / "a", 50.0)
+    second = run_of(tmp_path / "b", 40.0, tier="D")
+
+    done = bench("compare", first, second)
+
+    assert done.returncode == 4
+    assert "tiers differ: B against D" in done.stdout
 
 
 def test_two_output_formats_are_refused(tmp_path: Path) -> None:

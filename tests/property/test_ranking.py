@@ -68,7 +68,7 @@ TRIALS = st.lists(
 
 
 def order(ranking: Ranking, without: str = "") -> list[str]:
-    rows = [row for group in ranking.groups for row in group.rows if row.rank]
+    rows = [row for group in ranking.groups for row in group.rows if row.place]
     return [row.key for row in rows if row.configuration.precision != without]
 
 
@@ -107,12 +107,10 @@ def test_two_copies_tie(rounds: list[Facts]) -> None:
     (group,) = rank(records).groups
 
     one, two = group.rows
-    assert (one.rank, one.rank_low, one.rank_high, one.on_frontier) == (
-        two.rank,
-        two.rank_low,
-        two.rank_high,
-        two.on_frontier,
-    )
+    alike = ("place", "rank", "rank_low", "rank_high", "on_frontier", "frontier_ratio")
+    assert [getattr(one, name) for name in alike] == [
+        getattr(two, name) for name in alike
+    ]
 
 
 @settings(deadline=None)
@@ -127,7 +125,8 @@ def test_no_score_is_infinite_and_every_unranked_row_has_a_reason(
             bounds = (interval.value, interval.low, interval.high)
             assert all(math.isfinite(b) for b in bounds if b is not None)
         assert (row.rank is None) == (row.reason is not None)
-        assert row.rank is None or (row.skill or 0) > 0
+        assert row.place is None or (row.skill or 0) > 0
+        assert (row.rank is not None) <= (row.place is not None)
         if row.rank and row.rank_low and row.rank_high:
             assert row.rank_low <= row.rank <= row.rank_high
 

@@ -73,11 +73,21 @@ def test_a_single_round_shows_no_spread() -> None:
 
 
 def test_ties_are_shown_as_ties() -> None:
-    (record,) = [r for r in stored() if r.key.endswith("infer/fp32/cpu/b8")][:1]
-    twin = record.configuration.model_copy(update={"suffix": "-again"})
-    copy = record.model_copy(update={"configuration": twin, "key": twin.key})
+    records = [r for r in stored() if r.key.endswith("infer/fp32/cpu/b8")]
+    twin = records[0].configuration.model_copy(update={"suffix": "-again"})
+    change = {"configuration": twin, "key": twin.key}
+    copies = [record.model_copy(update=change) for record in records]
 
-    assert printed(rank([record, copy])).count("1=") == 2
+    assert printed(rank([*records, *copies])).count("1= [1-2]") == 2
+
+
+def test_fewer_than_three_rounds_show_an_order_and_no_rank() -> None:
+    once = [record for record in stored() if record.round == 0]
+
+    screen = printed(rank(once))
+
+    assert "(1)" in screen
+    assert "estimates, no ranks" in screen
 
 
 def test_a_row_without_rank_shows_no_ratio() -> None:

@@ -136,6 +136,8 @@ def test_training_is_scored_on_held_out_items(tmp_path: Path) -> None:
         found.step()
     quality, arrays = found.evaluate()
     assert quality.n == len(arrays["correct"]) == len(arrays["answer"]) == 10
+    assert arrays["item"].tolist() == list(range(10))
+    assert ((arrays["answer"] == arrays["truth"]) == arrays["correct"]).all()
     assert quality.constant_baseline == pytest.approx(0.6)
     assert quality.accuracy is not None
     assert quality.accuracy > 0.9

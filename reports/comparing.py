@@ -1,0 +1,298 @@
+"""One run against another, configuration by configuration, in three outcomes.
+
+The runs were not side by side, so that rounds do not pair; items do, where both
+answered the same ones. Holm's correction holds over all configurations together.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from harness.errors import UsageError
+from harness.noun import Noun
+from harness.outcomes import Outcomes, common
+from harness.records import Phase, TrialRecord
+from reports.differences import half_widths, holm, p_values
+from reports.evidence import Evidence, evidence_of, item_variance, leverage, log_scores
+from reports.gate import constant_answer
+from reports.noninferiority import variance_of_mean
+from reports.pairs import ALPHA
+from reports.ranking import METRICS, terms
+from reports.rows import ENOUGH_ROUNDS, Interval, Row, row_of, unusable
+
+Array = np.ndarray[Any, Any]
+Outcome = Literal["better", "worse", "no difference shown", "not comparable"]
+
+
+class Compared(Noun):
+    """A configuration of the second run against the same of the first.
+
+    Attributes:
+        score_ratio: Its metric over that of the first run; above 1 is better.
+        energy_ratio: J/item over that of the first run; below 1 is better.
+        accuracy_delta: Its accuracy less that of the first run.
+        paired: Both answered the same items, so that these cancel.
+        p: Of the ratio of the metric, after Holm's correction.
+    """
+
+    key: str
+    outcome: Outcome
+    reason: str | None = None
+    score_ratio: Interval = Interval()
+    energy_ratio: Interval = Interval()
+    accuracy_delta: Interval = Interval()
+    paired: bool = False
+    p: float | None = None
+
+
+class Comparison(Noun):
+    """The second run against the first."""
+
+    by: str
+    floor: float
+    rows: tuple[Compared, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def comparable(self) -> int:
+        """How many configurations could be compared."""
+        return sum(row.outcome != "not comparable" for row in self.rows)
+
+
+class Side(NamedTuple):
+    """A configuration in one of the runs."""
+
+    trials: list[TrialRecord]
+    row: Row
+    evidence: Evidence | None
+
+
+class Difference(NamedTuple):
+    """A difference of the second from the first, with what it rests on.
+
+    Attributes:
+        rounds: Variance of each mean over rounds, with its degrees of freedom.
+        items: Variance over items.
+    """
+
+    value: float
+    rounds: tuple[tuple[float, float], tuple[float, float]]
+    items: float
+
+
+class Tested(NamedTuple):
+    """A row, the differences that decide it, and why its accuracy would."""
+
+    row: Compared
+    score: Difference
+    accuracy: Difference
+    lost: str | None
+
+
+def compare(
+    runs: tuple[Sequence[TrialRecord], Sequence[TrialRecord]],
+    outcomes: tuple[Outcomes, Outcomes],
+    by: str = "accuracy_per_j",
+    floor: float = 0.99,
+) -> Comparison:
+    """The second run against the first.
+
+    Raises:
+        UsageError: The metric is unknown.
+    """
+    if by not in METRICS:
+        raise UsageError(f"no metric is called {by!r}", f"one of {', '.join(METRICS)}")
+    first, second = (
+        _sides(records, kept) for records, kept in zip(runs, outcomes, strict=True)
+    )
+    tested, rest = [], []
+    for key in sorted(first.keys() & second.keys()):
+        reason = _apart(first[key], second[key])
+        found = None if reason else _measured(first[key], second[key], by, floor)
+        if found is not None:
+            tested.append(found)
+            continue
+        why = reason or f"a round has no {by}"
+        rest.append(Compared(key=key, outcome="not comparable", reason=why))
+    rows = [*_judged(tested), *rest, *_unmatched(first, second)]
+    return Comparison(by=by, floor=floor, rows=tuple(rows))
+
+
+def _sides(records: Sequence[TrialRecord], kept: Outcomes) -> dict[str, Side]:
+    """Configurations of a run by key."""
+    by_key: dict[str, list[TrialRecord]] = defaultdict(list)
+    for record in sorted(records, key=lambda r: (r.key, r.round, r.trial)):
+        by_key[record.key].append(record)
+    return {
+        key: Side(trials, row_of(trials), evidence_of(trials, kept))
+        for key, trials in by_key.items()
+    }
+
+
+def _apart(one: Side, two: Side) -> str | None:
+    """Why two configurations of one name may not be compared."""
+    for side, name in ((one, "first"), (two, "second")):
+        if why := side.row.reason or constant_answer(side.row):
+            return f"in the {name} run: {why}"
+    ours, theirs = _measured_as(one), _measured_as(two)
+    for what, mine in ours.items():
+        if mine != theirs[what]:
+            return f"{what} differ: {mine} against {theirs[what]}"
+    return None
+
+
+def _measured_as(side: Side) -> dict[str, str]:
+    """What must agree before joules are compared, in words."""
+    usable = [trial for trial in side.trials if not unusable(trial)]
+    totals = [trial.total for trial in usable if trial.total]
+    asked = side.row.configuration
+    options = (f"{name}={value}" for name, value in sorted(asked.options.items()))
+    return {
+        "devices": asked.device,
+        "perimeters": _either("+".join(sorted(t.perimeter)) for t in totals),
+        "tiers": _either(t.tier or "unknown" for t in totals),
+        "totals": _either("whole" if t.complete else "incomplete" for t in totals),
+        "terms of the scenario": _either(terms(trial) for trial in usable),
+        "options": ", ".join(options),
+    }
+
+
+def _either(words: Iterable[str]) -> str:
+    """All the words there are."""
+    return " or ".join(sorted(set(words)))
+
+
+def _measured(one: Side, two: Side, by: str, floor: float) -> Tested | None:
+    """Ratios with their intervals, and the differences to test."""
+    old, new = one.evidence, two.evidence
+    if old is None or new is None:
+        return None
+    scores = log_scores(one.row, old, by), log_scores(two.row, new, by)
+    if scores[0] is None or scores[1] is None:
+        return None
+    slopes = leverage(one.row, by), leverage(two.row, by)
+    score = _difference(scores[0], scores[1], _items(old, new, slopes))
+    energy = _difference(np.log(old.item_j), np.log(new.item_j), 0.0)
+    right = np.array(old.accuracies), np.array(new.accuracies)
+    accuracy = _difference(right[0], right[1], _items(old, new, (1.0, 1.0)))
+    enough = min(len(old.rounds), len(new.rounds)) >= ENOUGH_ROUNDS
+    is_training = one.row.configuration.phase is Phase.TRAIN  # seeds differ by round
+    lost = _lost_accuracy(one.row, two.row, floor)
+    row = Compared(
+        key=one.row.key,
+        outcome="no difference shown",
+        reason=lost if enough else "fewer than three rounds",
+        score_ratio=_ratio(score, enough=enough),
+        energy_ratio=_ratio(energy, enough=enough),
+        accuracy_delta=_interval(accuracy, enough=enough or not is_training),
+        paired=_common(old, new) is not None,
+    )
+    return Tested(row, score, accuracy, lost)
+
+
+def _difference(one: Array, two: Array, items: float) -> Difference:
+    """Of two means over rounds that were not side by side."""
+    first, second = (
+        (variance_of_mean(side.tolist()), max(len(side) - 1.0, 1.0))
+        for side in (one, two)
+    )
+    return Difference(float(two.mean() - one.mean()), (first, second), items)
+
+
+def _columns(
+    found: Sequence[Difference],
+) -> tuple[Array, list[tuple[Array, Array]], Array]:
+    """Differences as the columns that the tests take."""
+    sides = np.array([each.rounds for each in found])
+    parts = [(sides[:, side, 0], sides[:, side, 1]) for side in range(2)]
+    values = np.array([each.value for each in found])
+    return values, parts, np.array([each.items for each in found])
+
+
+def _common(old: Evidence, new: Evidence) -> tuple[Array, Array] | None:
+    """Right answers to all the items, where both answered the same ones."""
+    if old.answers is None or new.answers is None:
+        return None
+    places = common(old.answers, new.answers)
+    if places is None or len(places[0]) < max(old.n, new.n):
+        return None
+    ours, theirs = old.answers.correct[places[0]], new.answers.correct[places[1]]
+    return ours.astype(np.float64), theirs.astype(np.float64)
+
+
+def _items(old: Evidence, new: Evidence, slopes: tuple[float, float]) -> float:
+    """Variance of the difference over items."""
+    pair = _common(old, new)
+    if pair is None:
+        variances = item_variance(old), item_variance(new)
+        return math.fsum(v * s**2 for v, s in zip(variances, slopes, strict=True))
+    delta = pair[1] * slopes[1] - pair[0] * slopes[0]
+    return float(delta.var()) / max(1, len(delta) - 1)
+
+
+def _interval(found: Difference, *, enough: bool) -> Interval:
+    """A difference with its 95 % interval."""
+    if not enough:
+        return Interval(value=found.value)
+    _, parts, items = _columns([found])
+    half = float(half_widths(parts, items)[0])
+    return Interval(value=found.value, low=found.value - half, high=found.value + half)
+
+
+def _ratio(found: Difference, *, enough: bool) -> Interval:
+    """A difference of logarithms as a ratio."""
+    interval = _interval(found, enough=enough)
+    bounds = (interval.value, interval.low, interval.high)
+    value, low, high = (
+        None if x is None or abs(x) > 700 else math.exp(x) for x in bounds
+    )
+    return Interval(value=value, low=low, high=high)
+
+
+def _lost_accuracy(one: Row, two: Row, floor: float) -> str | None:
+    """That one of the runs misses the floor that the other sets, or None."""
+    old, new = one.accuracy.value or 0.0, two.accuracy.value or 0.0
+    if min(old, new) >= floor * max(old, new) * (1 - 1e-12):
+        return None
+    moved = "fell" if new < old else "rose"
+    return f"accuracy {moved} from {old:.3f} to {new:.3f}, which counts before joules"
+
+
+def _judged(tested: Sequence[Tested]) -> list[Compared]:
+    """Rows with the outcomes of one family of tests: two a row, metric and accuracy."""
+    family = [each for each in tested if each.row.score_ratio.low is not None]
+    if not family:
+        return [each.row for each in tested]
+    pairs = [each.score for each in family] + [each.accuracy for each in family]
+    adjusted = holm(p_values(*_columns(pairs)))
+    found = {}
+    for place, each in enumerate(family):
+        by_accuracy = each.lost is not None
+        counted = each.accuracy if by_accuracy else each.score
+        p = float(adjusted[place + by_accuracy * len(family)])
+        outcome = "better" if counted.value > 0 else "worse"
+        change = {"p": p, "outcome": outcome} if p < ALPHA else {"p": p}
+        found[each.row.key] = each.row.model_copy(update=change)
+    return [found.get(each.row.key, each.row) for each in tested]
+
+
+def _unmatched(first: Mapping[str, Side], second: Mapping[str, Side]) -> list[Compared]:
+    """What only one run has, with the other device where there is one."""
+    found = []
+    for mine, others, which in ((first, second, "first"), (second, first, "second")):
+        elsewhere = {_nowhere(side.row): side.row for side in others.values()}
+        for key in sorted(mine.keys() - others.keys()):
+            other = elsewhere.get(_nowhere(mine[key].row))
+            why = f"only in the {which} run"
+            if other is not None:
+                why += f"; the other ran on {other.configuration.device}"
+            found.append(Compared(key=key, outcome="not comparable", reason=why))
+    return found
+
+
+def _nowhere(row: Row) -> str:
+    """The key of a configuration without its device."""
+    return row.configuration.model_copy(update={"device": ""}).key

@@ -1,0 +1,108 @@
+"""What the rounds and items of a configuration say beyond its means."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from harness.outcomes import Answers, Outcomes, common
+from harness.records import TrialRecord
+from harness.stats import mean
+from reports.rows import Row, cost_j, unusable
+
+Array = np.ndarray[Any, Any]
+
+
+class Evidence(NamedTuple):
+    """Rounds and items of one configuration.
+
+    Attributes:
+        rounds: Run and number of each usable round, ascending; equal names were
+            measured side by side.
+        cost_j: Joules of an answer (infer) or of the whole training, by round.
+        item_j: Joules of an item worked on, by round.
+        item_s: Seconds of the same.
+        accuracies: By round.
+        answers: Over the rounds, each item's share of right answers; None where they
+            are not known item by item.
+    """
+
+    rounds: tuple[tuple[str, int], ...]
+    cost_j: tuple[float, ...]
+    item_j: tuple[float, ...]
+    item_s: tuple[float, ...]
+    accuracies: tuple[float, ...]
+    n: int
+    answers: Answers | None
+
+
+def evidence_of(trials: Sequence[TrialRecord], outcomes: Outcomes) -> Evidence | None:
+    """Evidence of a configuration; None where a round has no joules or accuracy."""
+    usable = [trial for trial in trials if not unusable(trial)]
+    qualities = [trial.quality for trial in usable]
+    known = [q.accuracy for q in qualities if q and q.n > 0 and q.accuracy is not None]
+    if not usable or len(known) != len(usable):
+        return None
+    return Evidence(
+        rounds=tuple((outcomes.folder_of(trial), trial.round) for trial in usable),
+        cost_j=tuple(cost_j(trial) for trial in usable),
+        item_j=tuple(
+            (t.total.energy_j or 0.0) / t.window.items
+            for t in usable
+            if t.total and t.window
+        ),
+        item_s=tuple(t.window.duration_s / t.window.items for t in usable if t.window),
+        accuracies=tuple(known),
+        n=min(q.n for q in qualities if q),
+        answers=_averaged([outcomes.read(trial) for trial in usable]),
+    )
+
+
+def _averaged(rounds: Sequence[Answers | None]) -> Answers | None:
+    """Mean over rounds of the same items; None where a round lacks them."""
+    known = [answers for answers in rounds if answers is not None]
+    if not known or len(known) != len(rounds):
+        return None
+    first = known[0]
+    for other in known[1:]:
+        places = common(first, other)
+        if places is None or not len(places[0]) == len(first.item) == len(other.item):
+            return None
+    return first._replace(correct=np.mean([a.correct for a in known], axis=0))
+
+
+def log_scores(row: Row, found: Evidence, by: str) -> Array | None:
+    """[rounds] logarithm of the metric of each round; None where one has none."""
+    gains, costs = np.ones(len(found.rounds)), np.array(found.item_j)
+    if by == "edp":
+        costs = costs * np.array(found.item_s)
+    elif by != "energy":
+        gains, costs = np.array(found.accuracies), np.array(found.cost_j)
+    if by == "skill_per_j":
+        gains = gains - (row.constant_baseline or 0.0)
+    finite = np.isfinite(gains).all() and np.isfinite(costs).all()
+    if not finite or gains.min() <= 0 or costs.min() <= 0:
+        return None
+    scores: Array = np.log(gains) - np.log(costs)
+    return scores
+
+
+def leverage(row: Row, by: str) -> float:
+    """Change of the logarithm of the metric by one unit of accuracy."""
+    accuracy = row.accuracy.value or 0.0
+    if by == "accuracy_per_j" and accuracy > 0:
+        return 1 / accuracy
+    if by == "skill_per_j" and accuracy > (row.constant_baseline or 0.0):
+        return 1 / (accuracy - (row.constant_baseline or 0.0))
+    return 0.0
+
+
+def item_variance(found: Evidence) -> float:
+    """Variance of the accuracy over items; two right and two wrong ones are added.
+
+    Agresti and Coull, The American Statistician 52, 1998: without them all right
+    answers would be known for certain.
+    """
+    right = (mean(found.accuracies) or 0.0) * found.n + 2
+    share = right / (found.n + 4)
+    return share * (1 - share) / found.n
