@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from harness.noun import Noun
 from harness.records import TrialRecord
 from harness.schedule import LeftOut, energy_per_item_j
 from harness.store import RunFolder
@@ -67,7 +68,18 @@ def ended(folder: RunFolder, left: Sequence[LeftOut], **facts: Any) -> None:
     note(folder, "ended", left_out=gone, **facts)
 
 
-def warnings(folder: RunFolder) -> list[str]:
+class Drifted(Noun):
+    """A session whose control workload did not stay the same.
+
+    Attributes:
+        valid: It may still be ranked.
+    """
+
+    message: str
+    valid: bool
+
+
+def drifted(folder: RunFolder) -> list[Drifted]:
     """What a reader of the run's ranking must know of its sessions."""
     found = []
     for event in events(folder):
@@ -75,13 +87,15 @@ def warnings(folder: RunFolder) -> list[str]:
         if event.get("event") != "control" or not isinstance(ratio, (int, float)):
             continue
         if abs(ratio) > INVALID:
-            found.append(
+            message = (
                 f"{folder.path}: the ranking of this session is not valid: the control "
                 f"workload drifted by {ratio:+.1%} of its J/item (limit {INVALID:.0%})"
             )
+            found.append(Drifted(message=message, valid=False))
         elif abs(ratio) > REPORTED:
-            found.append(
+            message = (
                 f"{folder.path}: the control workload drifted by {ratio:+.1%} of its "
                 "J/item in a session"
             )
+            found.append(Drifted(message=message, valid=True))
     return found

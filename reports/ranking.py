@@ -62,7 +62,11 @@ class DoubtCount(Noun):
 
 
 class Ranking(Noun):
-    """All groups, with the rules they were ranked by."""
+    """All groups, with the rules they were ranked by.
+
+    Attributes:
+        warnings: What the sessions of the runs say against it.
+    """
 
     by: str
     floor: float
@@ -70,6 +74,7 @@ class Ranking(Noun):
     groups: tuple[Group, ...] = ()
     across: tuple[Across, ...] = ()
     doubts: tuple[DoubtCount, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Home(NamedTuple):
@@ -133,6 +138,17 @@ def rank(  # noqa: PLR0913, PLR0917 (each is an option of the command)
         across=across(_sets(groups)),
         doubts=_doubts(every),
     )
+
+
+def unranked(ranking: Ranking, why: str) -> Ranking:
+    """The same figures without ranks: places of estimates are all that is left."""
+    gone = {"rank": None, "rank_low": None, "rank_high": None}
+    groups = []
+    for group in ranking.groups:
+        rows = [row.model_copy(update=gone) for row in group.rows]
+        told = {"rows": tuple(rows), "sentence": f"Nothing is ranked: {why}."}
+        groups.append(group.model_copy(update=told))
+    return ranking.model_copy(update={"groups": tuple(groups)})
 
 
 def _sets(groups: Iterable[Group]) -> dict[str, list[tuple[Row, ...]]]:

@@ -11,11 +11,11 @@ from harness.errors import UsageError
 from harness.outcomes import Outcomes
 from harness.plan import Plan
 from harness.records import TrialRecord
-from harness.sessions import warnings
+from harness.sessions import drifted
 from harness.store import ReadResult, RunFolder, read_runs
 from harness.suite import QualityFloor
 from reports import exports, terminal
-from reports.ranking import Ranking
+from reports.ranking import Ranking, unranked
 from reports.ranking import rank as rank_records
 
 
@@ -31,8 +31,8 @@ def rank(
     outcomes = Outcomes(result.records, result.folders)
     options = {"allow_mixed": allow_mixed, "skips": skips, "outcomes": outcomes}
     ranking = _rank(result.records, made, by, **options)
-    drifts = [warning for path in paths for warning in warnings(RunFolder(path))]
-    for fault in (*result.faults, *outcomes.faults, *drifts):
+    ranking = _beside_sessions(ranking, paths)
+    for fault in (*result.faults, *outcomes.faults, *ranking.warnings):
         err().print(fault, style="yellow", markup=False, soft_wrap=True)
     if not chosen:
         suite = made.suite if made else paths[0].name
@@ -67,11 +67,21 @@ def show_ranking(made: Plan, path: Path, result: ReadResult) -> None:
     skips = [(skip.configuration, skip.reason) for skip in made.skips]
     outcomes = Outcomes(result.records, [path] * len(result.records))
     ranking = _rank(result.records, made, skips=skips, outcomes=outcomes)
+    ranking = _beside_sessions(ranking, [path])
     machine = machine_name([path])
     lines = terminal.header_lines(made.suite, machine, result.records)
     terminal.render(ranking, lines, out())
-    for warning in warnings(RunFolder(path)):
+    for warning in ranking.warnings:
         err().print(warning, style="yellow", markup=False, soft_wrap=True)
+
+
+def _beside_sessions(ranking: Ranking, paths: Sequence[Path]) -> Ranking:
+    """The ranking with what the sessions say of it; no ranks where one drifted."""
+    found = [each for path in paths for each in drifted(RunFolder(path))]
+    invalid = [each.message for each in found if not each.valid]
+    if invalid:
+        ranking = unranked(ranking, invalid[0])
+    return ranking.model_copy(update={"warnings": tuple(d.message for d in found)})
 
 
 def _rank(

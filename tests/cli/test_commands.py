@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness import sessions
 from harness.registry import PROBES
 from harness.store import RunFolder
 from tests.makers import record
@@ -92,6 +93,22 @@ def run_of(path: Path, joules: float, **given: Any) -> str:
         spent = joules + number / 10
         folder.append(trial("fp32", spent, round=number, n=100_000, **given))
     return str(folder.path)
+
+
+@pytest.mark.parametrize(("drift_ratio", "rank"), [(0.02, 1), (-0.05, None)])
+def test_a_session_that_drifted_too_far_has_no_ranks(
+    tmp_path: Path, drift_ratio: float, rank: int | None
+) -> None:
+    path = run_of(tmp_path / "run", 50.0)
+    sessions.note(RunFolder(Path(path)), "control", drift_ratio=drift_ratio)
+
+    found = json.loads(bench("rank", path, "--json").stdout)
+
+    (group,) = found["groups"]
+    assert [row["rank"] for row in group["rows"]] == [rank]
+    assert [row["place"] for row in group["rows"]] == [1]
+    assert f"drifted by {drift_ratio:+.1%}" in found["warnings"][0]
+    assert ("Nothing is ranked" in group["sentence"]) == (rank is None)
 
 
 def test_compare_says_what_changed_and_exits_0(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_drift_is_reported_and_invalidates(
     facts = sessions.drift(done(trial, 4.0), done(trial, last_j))
     sessions.note(folder, "control", **facts)
 
-    said = sessions.warnings(folder)
+    said = [each.message for each in sessions.drifted(folder)]
     assert len(said) == (warned is not None)
     assert warned is None or warned in said[0]
 
