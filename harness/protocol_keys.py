@@ -10,7 +10,7 @@ from harness.yaml_source import Key, duration_s, one_of, quantity, shown, whole
 
 PROFILES: Mapping[str, Protocol] = {
     "quick": Protocol(
-        rounds=2, warmup_min_s=0.5, warmup_max_s=3.0, window_min_s=6.0, idle_s=1.0
+        rounds=3, warmup_min_s=0.5, warmup_max_s=3.0, window_min_s=3.0, idle_s=0.5
     ),
     "standard": Protocol(
         rounds=3,

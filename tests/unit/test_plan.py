@@ -115,7 +115,7 @@ def test_the_seed_decides_the_order_and_nothing_else_does(tmp_path: Path) -> Non
 
 
 def test_training_is_seeded_anew_each_round(tmp_path: Path) -> None:
-    made = make_plan(simple(tmp_path))
+    made = make_plan(simple(tmp_path, "protocol.rounds=2"))
 
     seeds = {
         phase: {t.seed for t in made.trials if t.configuration.phase == phase}

@@ -21,7 +21,8 @@ OUT = "out of memory: CUDA"
 
 
 def plan(folder: Path, *settings: str) -> Plan:
-    return make_plan(simple(folder, *settings), "*/infer/fp32/*")
+    suite = simple(folder, "protocol.rounds=2", *settings)
+    return make_plan(suite, "*/infer/fp32/*")
 
 
 def done(
