@@ -10,7 +10,7 @@ from typing import Any
 from harness.commands.console import err, out, print_json, table
 from harness.errors import NothingMeasured, UsageError
 from harness.history import reading
-from harness.history.database import opened, told
+from harness.history.database import opened
 from harness.history.folders import Row, find
 from harness.history.index import Added, add
 from harness.history.places import guarded, place
@@ -38,7 +38,7 @@ def add_runs(paths: Sequence[Path], url: str | None) -> int:
     with opened(where, writing=True) as engine:
         for path in found:
             try:
-                with told(where), engine.begin() as connection:
+                with engine.begin() as connection:
                     added = add(connection, path)
             except NothingMeasured as error:
                 _warn(error.message)

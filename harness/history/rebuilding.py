@@ -7,11 +7,13 @@ file is set aside, never removed, and what can still be read of it is carried ov
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
+from sqlalchemy.dialects.sqlite import insert
 
 from harness.errors import BenchError
 from harness.history import folders
@@ -47,13 +49,17 @@ def rebuild(where: Place, paths: Sequence[Path]) -> Rebuilt:
         UsageError: It cannot be written, or a given folder holds no run.
     """
     given = folders.find(paths)
-    aside = _set_aside(where)
+    damaged = _set_aside(where) if where.path else None
     with opened(where, writing=True) as engine, engine.begin() as connection:
-        if aside:
-            return _salvaged(connection, aside, given)
-        old = known(connection)
-        added = _again(connection, old, given)
-        return Rebuilt(added, _without(old, added), {})
+        if damaged is None:
+            old = known(connection)
+            added = _again(connection, old, given)
+            return Rebuilt(added, _without(old, added), {})
+        done = _salvaged(connection, damaged, given)
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    kept = damaged.with_suffix(f".damaged-{stamp}")
+    _move(damaged, kept)
+    return replace(done, aside=kept)
 
 
 def _without(runs: dict[str, Path], added: Sequence[Added]) -> dict[str, Path]:
@@ -79,20 +85,25 @@ def _id(path: Path) -> str | None:
 
 
 def _set_aside(where: Place) -> Path | None:
-    """Move a damaged file out of the way, while nobody uses it."""
-    path = where.path
-    if path is None or not path.exists():
-        return None
+    """Move a damaged file out of the way, while nobody uses it; None where it is sound.
+
+    It has a name of its own until it has been read to the end, so that one who comes
+    after a crash goes on with it.
+    """
+    path = where.path or Path()
+    aside = path.with_name(f"{path.name}.salvage")
     with guarded(path, writing=True, alone=True):
-        if not _damaged(where):
-            return None
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        aside = path.with_name(f"{path.name}.damaged-{stamp}")
-        for end in ("-wal", "-shm", ""):
-            part = path.with_name(path.name + end)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + end))
-        return aside
+        if not aside.exists() and path.exists() and _damaged(where):
+            _move(path, aside)
+    return aside if aside.exists() else None
+
+
+def _move(path: Path, target: Path) -> None:
+    """Give a database another name, its log first."""
+    for end in ("-wal", "-shm", ""):
+        part = path.with_name(path.name + end)
+        if part.exists():
+            part.rename(target.with_name(target.name + end))
 
 
 def _damaged(where: Place) -> bool:
@@ -108,14 +119,18 @@ def _salvaged(connection: Connection, aside: Path, given: Sequence[Path]) -> Reb
     """Fill a new history from what a damaged file still says, then from folders."""
     with closing(sqlite3.connect(aside)) as damaged:
         damaged.row_factory = sqlite3.Row
-        rows = list(_readable(damaged, "SELECT * FROM runs"))
+        rows = [
+            row
+            for row in _readable(damaged, "SELECT * FROM runs")
+            if isinstance(row["run"], str) and isinstance(row["folder"], str)
+        ]
         old = {row["run"]: Path(row["folder"]) for row in rows}
         whole = {row["run"] for row in rows if _carry(damaged, connection, row)}
     added = _again(connection, old, given)
     gone = _without(old, added)
     kept = {run: folder for run, folder in gone.items() if run in whole}
     lost = {run: folder for run, folder in gone.items() if run not in whole}
-    return Rebuilt(added, kept, lost, aside, unread=not rows)
+    return Rebuilt(added, kept, lost, unread=not rows)
 
 
 def _readable(
@@ -131,8 +146,10 @@ def _carry(
 ) -> bool:
     """Bring a run over from a damaged file; whether all its trials came."""
     run = row["run"]
-    told_of = dict(zip(row.keys(), row, strict=True))
-    connection.execute(insert(RUNS), {n: v for n, v in told_of.items() if n in RUNS.c})
+    values: dict[str, Any] = {n: "" for n in RUNS.c.keys() if not RUNS.c[n].nullable}  # noqa: SIM118
+    told_of = zip(row.keys(), row, strict=True)
+    values |= {n: v for n, v in told_of if n in RUNS.c and v is not None}
+    connection.execute(insert(RUNS).on_conflict_do_nothing(), values)
     (count,) = next(
         _readable(damaged, "SELECT count(*) FROM trials WHERE run = ?", run), (None,)
     )
@@ -142,6 +159,6 @@ def _carry(
         with suppress(ValueError, TypeError):
             record = TrialRecord.model_validate_json(trial["record"])
             values = {"run": run, **dict(trial), **derived(record)}
-            connection.execute(insert(TRIALS), values)
+            connection.execute(insert(TRIALS).on_conflict_do_nothing(), values)
             carried += 1
     return carried == count

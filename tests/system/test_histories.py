@@ -19,7 +19,7 @@ from tests.history_makers import at, postgres, postgres_programs, run_folder
 
 PROGRAMS = postgres_programs()
 BENCH = [sys.executable, "-P", "-m", "harness", "history"]
-WRITERS = 4
+WRITERS = 3
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +84,10 @@ def test_kill_9_loses_no_run_that_was_told(url: str, tmp_path: Path) -> None:
         run_folder(tmp_path / "runs" / f"r{number:02d}", trials=60)
     told: set[str] = set()
 
-    for victim in range(3):
+    for victim in range(2):
         process = start(url, "add", tmp_path / "runs")
         assert process.stdout
-        for _ in range(4 + 9 * victim):
+        for _ in range(5 + 15 * victim):
             told.add(Path(process.stdout.readline().split()[-1]).name)
         process.send_signal(signal.SIGKILL)
         rest, _ = process.communicate()

@@ -518,3 +518,22 @@ def test_records_come_back_as_json(engine: Engine, tmp_path: Path) -> None:
     assert [json.loads(row["record"]) for row in reversed(found)] == [
         json.loads(line) for line in lines
     ]
+
+
+def test_a_rebuild_that_was_killed_is_gone_on_with(
+    where: Place, tmp_path: Path
+) -> None:
+    gone = run_folder(tmp_path / "gone")
+    with opened(where, writing=True) as engine:
+        run = added(engine, gone).run
+    shutil.rmtree(gone)
+    file(where).rename(file(where).with_name("history.sqlite.salvage"))
+    with opened(where, writing=True) as engine:
+        added(engine, run_folder(tmp_path / "new"))
+
+    done = rebuild(where, [])
+
+    assert done.kept == {run: gone}
+    assert rebuild(where, []).aside is None
+    with opened(where) as engine:
+        assert len(rows(engine)) == 6
