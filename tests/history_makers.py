@@ -11,6 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine
+
+from harness.history import reading
+from harness.history.database import opened
+from harness.history.folders import Row
+from harness.history.index import Added, add
+from harness.history.places import Place
+from harness.history.reading import Asked
 from harness.records import TrialRecord
 from harness.store import RunFolder
 from tests.unit.test_ranking import trial
@@ -34,6 +42,26 @@ def at(day: int, number: int, precision: str = "fp32", **given: Any) -> TrialRec
     made = trial(precision, 50.0 + number, round=number, **given)
     started = STARTED.format(day=day, round=number % 60)
     return made.model_copy(update={"started_utc": started})
+
+
+def added(engine: Engine, path: Path) -> Added:
+    with engine.begin() as connection:
+        return add(connection, path)
+
+
+def rows(engine: Engine, **asked: object) -> list[Row]:
+    with engine.begin() as connection:
+        return reading.trials(connection, Asked(**asked))  # type: ignore[arg-type]
+
+
+def enter(where: Place) -> None:
+    with opened(where, writing=True):
+        pass
+
+
+def file(where: Place) -> Path:
+    assert where.path
+    return where.path
 
 
 def postgres_programs() -> Path | None:

@@ -129,11 +129,12 @@ def _told(where: Place, error: BaseException) -> UsageError:
 
 
 REBUILD = "bench history rebuild [RUN...] makes it again from the run folders"
+COPY = f"its folder must be writable, even to read it: copy it, or give {ELSEWHERE}"
 CURES = {
     "SQLITE_CORRUPT": ("is damaged", REBUILD),
     "SQLITE_NOTADB": ("is damaged, or is no SQLite file", REBUILD),
     "SQLITE_BUSY": ("another process has been writing for a minute", "try again"),
     "SQLITE_FULL": ("the disk is full", "nothing was added; free some space"),
-    "SQLITE_READONLY": ("cannot be written", ELSEWHERE),
-    "SQLITE_CANTOPEN": ("cannot be opened or written", ELSEWHERE),
+    "SQLITE_READONLY": ("cannot be written", COPY),
+    "SQLITE_CANTOPEN": ("cannot be opened or written", COPY),
 }

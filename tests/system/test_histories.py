@@ -1,5 +1,6 @@
 """The history under several writers and `kill -9`, in SQLite and in PostgreSQL."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from harness.history.index import add
 from harness.history.places import place
 from harness.history.reading import Asked, runs, trials
 from harness.history.rebuilding import rebuild
-from tests.history_makers import at, postgres, postgres_programs, run_folder
+from harness.store import RUN_ID
+from tests.history_makers import added, at, postgres, postgres_programs, run_folder
 
 PROGRAMS = postgres_programs()
 BENCH = [sys.executable, "-P", "-m", "harness", "history"]
@@ -132,6 +134,18 @@ def test_both_databases_answer_alike(tmp_path: Path, server: str) -> None:
 
     assert [len(rows) for rows in answers[0]] == [4, 3, 4, 2]
     assert answers[0] == answers[1]
+
+
+def test_an_id_of_another_run_replaces_nothing(url: str, tmp_path: Path) -> None:
+    path, other = (run_folder(tmp_path / name) for name in ("run", "other"))
+    shutil.copy(path / RUN_ID, other / RUN_ID)
+
+    with opened(place(url), writing=True) as engine:
+        added(engine, path)
+        with pytest.raises(UsageError, match="id of another run"):
+            added(engine, other)
+
+    assert held(url) == {"run": 3}
 
 
 def test_a_rebuild_in_postgresql_keeps_runs_of_other_machines(
