@@ -41,7 +41,13 @@ def add(connection: Connection, folder: Path) -> Added:
     """
     row = run_row(folder)
     run = row["run"]
-    _upsert(connection, RUNS, [row])
+    _upsert(connection, RUNS, [row], only_if_same="plan_sha256")
+    held = connection.scalar(select(RUNS.c.plan_sha256).where(RUNS.c.run == run))
+    if held != row["plan_sha256"]:
+        raise UsageError(
+            f"{folder}: has the id of another run, whose plan differs",
+            hint="remove its run.json if it began as a copy of that folder",
+        )
     faults: list[str] = []
     names: set[str] = set()
     rows = trial_rows(folder)
@@ -59,21 +65,23 @@ def known(connection: Connection) -> dict[str, Path]:
     return {run: Path(folder) for run, folder in found}
 
 
-def _upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows; those whose key is there are replaced."""
+def _upsert(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Row],
+    only_if_same: str | None = None,
+) -> None:
+    """Insert rows; those whose key is there are replaced, if a column is the same."""
     if not rows:
         return
     dialects: dict[str, Any] = {"sqlite": sqlite, "postgresql": postgresql}
     made = dialects[connection.dialect.name].insert(table)
     keys = [column.name for column in table.primary_key]
-    changed = {name: made.excluded[name] for name in rows[0] if name not in keys}
-    same = table.c.plan_sha256 == made.excluded.plan_sha256 if table is RUNS else None
     statement = made.on_conflict_do_update(
-        index_elements=keys, set_=changed, where=same
+        index_elements=keys,
+        set_={name: made.excluded[name] for name in rows[0] if name not in keys},
+        where=table.c[only_if_same] == made.excluded[only_if_same]
+        if only_if_same
+        else None,
     )
-    done = connection.execute(statement, rows)
-    if table is RUNS and done.rowcount == 0:
-        raise UsageError(
-            f"{rows[0]['folder']}: has the id of another run, whose plan differs",
-            hint="remove its run.json if it began as a copy of that folder",
-        )
+    connection.execute(statement, rows)
