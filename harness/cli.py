@@ -6,11 +6,13 @@ Only typer is imported here, so that help is instant.
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from harness import registry
+from harness import cli_history, registry
+from harness.cli_parts import AsJson
+from harness.cli_parts import call as _call
 from harness.commands import streams
 from harness.errors import BenchError, OutputError, UsageError
 
@@ -26,6 +28,7 @@ data = typer.Typer(help="Data sets: source, licence, size.", rich_markup_mode=No
 factors = typer.Typer(help="Carbon factors with their source.", rich_markup_mode=None)
 app.add_typer(data, name="data")
 app.add_typer(factors, name="factors")
+app.add_typer(cli_history.app, name="history")
 
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]
 SuiteName = Annotated[
@@ -38,15 +41,7 @@ Settings = Annotated[
 Only = Annotated[
     str | None, typer.Option("--only", metavar="GLOB", help="Only keys that match.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
-
-
-def _call(name: str, *args: Any, **options: Any) -> None:
-    """Run a command by module and name, and leave with its exit code."""
-    code = registry.load(f"harness.commands.{name}")(*args, **options)
-    sys.stdout.flush()
-    raise typer.Exit(code or 0)
 
 
 def _version(value: bool) -> None:  # noqa: FBT001 (typer calls it)

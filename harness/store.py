@@ -2,6 +2,7 @@
 
 import json
 import os
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from pydantic import ValidationError
 from harness.errors import NothingMeasured, StorageError, UsageError
 from harness.jobs import Raw
 from harness.records import SCHEMA, TrialRecord
+
+RUN_ID = "run.json"
+"""Names the run for good, wherever its folder goes."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class RunFolder:
         try:
             for part in ("traces", "outcomes", "logs"):
                 (path / part).mkdir(parents=True, exist_ok=True)
+            if not (path / RUN_ID).exists():
+                cls(path).write(RUN_ID, json.dumps({"id": uuid.uuid4().hex}))
         except OSError as error:
             raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
         return cls(path)
