@@ -31,7 +31,7 @@ def _epochs(default: int) -> Option:
 def _learning_rate(
     default: float, about: str, instead: Mapping[str, OptionValue]
 ) -> Option:
-    about = f"peak of AdamW's warm-up and linear decay; tuned for tiny{about}"
+    about = f"peak of the warm-up and linear decay; tuned for tiny with AdamW{about}"
     return Option(default, about, minimum=0.0, instead=instead)
 
 
@@ -48,7 +48,12 @@ OWN_TEXTS: Mapping[str, Option] = {
 
 
 LEARNING: Mapping[str, Option] = {
-    "optimizer": Option("adamw", "fused kernels of torch", ("adamw", "sgd")),
+    "optimizer": Option(
+        "adamw",
+        "fused kernels of torch; sgd has momentum, and an encoder from scratch learns "
+        "next to nothing by it",
+        ("adamw", "sgd"),
+    ),
     "target": Option(
         0.0,
         "held-out accuracy at which a training stops, examined four times an epoch; "
@@ -118,8 +123,15 @@ CARDS: Mapping[str, Card] = {
             "sequence_length": SEQUENCE_LENGTH,
             "learning_rate": _learning_rate(
                 1e-3,
-                "; 1e-4 for base, large and a checkpoint (try 5e-5 to 3e-4)",
-                {"checkpoint=?*": 1e-4, "size=base": 1e-4, "size=large": 1e-4},
+                "; 1e-4 for base, large and a checkpoint (try 5e-5 to 3e-4), 5e-3 for "
+                "its head or LoRA",
+                {
+                    "tune=head": 5e-3,
+                    "tune=lora": 5e-3,
+                    "checkpoint=?*": 1e-4,
+                    "size=base": 1e-4,
+                    "size=large": 1e-4,
+                },
             ),
         },
         preload=(
@@ -163,8 +175,8 @@ CARDS: Mapping[str, Card] = {
             ),
             "learning_rate": _learning_rate(
                 5e-3,
-                "; 1e-3 for the others",
-                {"model=*net*": 1e-3},
+                "; 1e-3 for the others, 0.1 with sgd",
+                {"optimizer=sgd": 0.1, "model=*net*": 1e-3},
             ),
         },
         refuse=_cnn_refuse,
@@ -190,7 +202,9 @@ CARDS: Mapping[str, Card] = {
             "epochs": _epochs(1),
             **LEARNING,
             "sequence_length": SEQUENCE_LENGTH,
-            "learning_rate": _learning_rate(4e-3, "", {}),
+            "learning_rate": _learning_rate(
+                4e-3, "; 0.5 with sgd", {"optimizer=sgd": 0.5}
+            ),
         },
         refuse=_columns_refuse,
     ),
