@@ -1,5 +1,6 @@
 """What the rounds and items of a configuration say beyond its means."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -73,18 +74,19 @@ def _averaged(rounds: Sequence[Answers | None]) -> Answers | None:
 
 def log_scores(row: Row, found: Evidence, by: str) -> Array | None:
     """[rounds] logarithm of the metric of each round; None where one has none."""
-    gains, costs = np.ones(len(found.rounds)), np.array(found.item_j)
+    gains: Sequence[float] = (1.0,) * len(found.rounds)
+    costs: Sequence[float] = found.item_j
     if by == "edp":
-        costs = costs * np.array(found.item_s)
+        costs = [j * s for j, s in zip(costs, found.item_s, strict=True)]
     elif by != "energy":
-        gains, costs = np.array(found.accuracies), np.array(found.cost_j)
+        gains, costs = found.accuracies, found.cost_j
     if by == "skill_per_j":
-        gains = gains - (row.constant_baseline or 0.0)
-    finite = np.isfinite(gains).all() and np.isfinite(costs).all()
-    if not finite or gains.min() <= 0 or costs.min() <= 0:
+        gains = [gain - (row.constant_baseline or 0.0) for gain in gains]
+    # few rounds: plain Python is faster than numpy here
+    if not all(map(math.isfinite, (*gains, *costs))) or min(*gains, *costs) <= 0:
         return None
-    scores: Array = np.log(gains) - np.log(costs)
-    return scores
+    logs: Array = np.log((gains, costs))
+    return np.asarray(logs[0] - logs[1])
 
 
 def leverage(row: Row, by: str) -> float:

@@ -17,7 +17,10 @@ from reports.formatting import percent
 from reports.noninferiority import counts_prove, proves_share
 from reports.pairs import better_counts, placed
 from reports.replicates import front_probabilities
-from reports.rows import ENOUGH_ROUNDS, Interval, Row, Verdict, over
+from reports.rows import ENOUGH_ROUNDS, Row, Verdict
+
+Changes = dict[str, dict[str, object]]
+"""New values of the fields of rows, by key."""
 
 FEW_ROUNDS = "fewer than three rounds: an estimate, no rank"
 NO_ROUND_SCORES = "a round has no such score: an estimate, no rank"
@@ -49,36 +52,33 @@ def gate(
     found = []
     for row in rows:
         reference = exact.get(row.configuration.batch_size, fallback)
-        judged = _judge(row, reference, rules)
-        if judged.verdict == "pass":
-            judged = _weighed(judged, reference, rules, evidence)
-        found.append(judged)
+        change = _judged(row, reference, rules)
+        if change.get("verdict") == "pass":
+            proven = _is_proven(row, reference, rules, evidence)
+            change["verdict"] = "pass" if proven else "pass~"
+        found.append(row.model_copy(update=change) if change else row)
     return found
 
 
-def _weighed(
+def _is_proven(
     row: Row, reference: Row | None, rules: Rules, evidence: Mapping[str, Evidence]
-) -> Row:
-    """A row that reaches its floor, as `pass~` where the items cannot prove it."""
+) -> bool:
+    """Whether the items prove that a row reaches its floor."""
     ours = evidence.get(row.key)
     if ours is None:
-        return row.model_copy(update={"verdict": "pass~"})
+        return False
     counts = (ours.accuracies, ours.n)
     if _is_absolute(row, rules):
-        proven = counts_prove(counts, None, rules.absolute or 0.0)
-        return row if proven else row.model_copy(update={"verdict": "pass~"})
+        return counts_prove(counts, None, rules.absolute or 0.0)
     theirs = evidence.get(reference.key) if reference else None
     if reference is None or theirs is None or reference.key == row.key:
-        return row  # the reference itself needs no proof
+        return True  # the reference itself needs no proof
     both = ours.answers, theirs.answers
     places = common(both[0], both[1]) if both[0] and both[1] else None
     if places is None or both[0] is None or both[1] is None:
-        proven = counts_prove(counts, (theirs.accuracies, theirs.n), rules.floor)
-    else:
-        items = both[0].correct[places[0]], both[1].correct[places[1]]
-        rounds = ours.accuracies, theirs.accuracies
-        proven = proves_share(items, rules.floor, rounds)
-    return row if proven else row.model_copy(update={"verdict": "pass~"})
+        return counts_prove(counts, (theirs.accuracies, theirs.n), rules.floor)
+    items = both[0].correct[places[0]], both[1].correct[places[1]]
+    return proves_share(items, rules.floor, (ours.accuracies, theirs.accuracies))
 
 
 def _is_absolute(row: Row, rules: Rules) -> bool:
@@ -105,11 +105,11 @@ def constant_answer(row: Row) -> str | None:
     return None
 
 
-def _judge(row: Row, reference: Row | None, rules: Rules) -> Row:
-    """One row with its verdict against the floor."""
+def _judged(row: Row, reference: Row | None, rules: Rules) -> dict[str, object]:
+    """What the floor makes of a row: its verdict, and its ratio to the reference."""
     accuracy = row.accuracy.value
     if not row.trials or row.reason or accuracy is None:
-        return row
+        return {}
     change: dict[str, object] = {}
     if reference and reference.energy_per_item_j.value and row.energy_per_item_j.value:
         ratio = row.energy_per_item_j.value / reference.energy_per_item_j.value
@@ -120,11 +120,9 @@ def _judge(row: Row, reference: Row | None, rules: Rules) -> Row:
         }
     verdict, reason = _verdict(row, reference, rules)
     if verdict == "pass" and _score(row, rules.by) is None:
-        return row.model_copy(
-            update={**change, "verdict": verdict, "reason": f"no {rules.by} to rank by"}
-        )
-    change |= {"verdict": verdict, "reason": reason, "eligible": verdict == "pass"}
-    return row.model_copy(update=change)
+        return change | {"verdict": verdict, "reason": f"no {rules.by} to rank by"}
+    eligible = verdict == "pass"
+    return change | {"verdict": verdict, "reason": reason, "eligible": eligible}
 
 
 def _break_even_items(row: Row, reference: Row) -> float | None:
@@ -158,75 +156,74 @@ def _verdict(
     return "pass", None
 
 
-def _score(row: Row, by: str) -> Interval | None:
-    """The metric as a figure of which more is better, with bounds where known."""
+def _score(row: Row, by: str) -> float | None:
+    """The metric as a figure of which more is better; None where there is none."""
     if by == "accuracy_per_j":
-        return row.accuracy_per_j if row.accuracy_per_j.value else None
+        return row.accuracy_per_j.value or None
     if by == "skill_per_j":
-        return row.skill_per_j if row.skill_per_j.value else None
-    if by == "edp":
-        return Interval(value=1 / row.edp_j_s) if row.edp_j_s else None
-    score = over(1.0, row.energy_per_item_j)
-    return score if score.value else None
+        return row.skill_per_j.value or None
+    cost = row.edp_j_s if by == "edp" else row.energy_per_item_j.value
+    return (1 / cost or None) if cost else None
 
 
-def order(rows: Sequence[Row], by: str, evidence: Mapping[str, Evidence]) -> list[Row]:
-    """Rows best first by the estimates, with the ranks that the data show.
+def best_first(rows: Sequence[Row], by: str) -> list[Row]:
+    """Rows by their estimates; the unranked follow by name."""
+    scores = {row.key: _score(row, by) or 0.0 for row in rows if row.eligible}
+    return sorted(rows, key=lambda row: (-scores.get(row.key, -math.inf), row.key))
 
-    The unranked follow by name. Fewer than three rounds have a place, and no rank.
+
+def places(rows: Sequence[Row], by: str, evidence: Mapping[str, Evidence]) -> Changes:
+    """Places by the estimates, with the ranks that the data show.
+
+    Fewer than three rounds have a place, and no rank.
+
+    Args:
+        rows: Best first.
+        by: The metric.
+        evidence: Of each row by key.
     """
-    scored = [(s, row) for row in rows if row.eligible and (s := _score(row, by))]
-    scored.sort(key=lambda pair: (-(pair[0].value or 0.0), pair[1].key))
-    rest = sorted((row for row in rows if not row.eligible), key=lambda row: row.key)
-    if not scored:
-        return rest
-    values = [-(score.value or 0.0) for score, _ in scored]
-    repeated = [row for _, row in scored if row.trials >= ENOUGH_ROUNDS]
-    counts = better_counts(repeated, evidence, by)
+    eligible = [row for row in rows if row.eligible]
+    values = [-(_score(row, by) or 0.0) for row in eligible]
+    repeated = [row for row in eligible if row.trials >= ENOUGH_ROUNDS]
+    counts = better_counts(repeated, evidence, by) if eligible else None
     ranks = dict(
         zip((r.key for r in repeated), placed(*counts) if counts else (), strict=False)
     )
-    ordered = []
-    for (score, row), value in zip(scored, values, strict=True):
+    found: Changes = {}
+    for row, value in zip(eligible, values, strict=True):
         rank, low, high = ranks.get(row.key, (None, None, None))
         few = FEW_ROUNDS if row.trials < ENOUGH_ROUNDS else NO_ROUND_SCORES
-        change = {
+        found[row.key] = {
             "place": bisect_left(values, value) + 1,
             "rank": rank,
             "rank_low": low,
             "rank_high": high,
-            "score_vs_best": (score.value or 0.0) / -values[0],
+            "score_vs_best": value / values[0],
             "reason": few if rank is None else None,
         }
-        ordered.append(row.model_copy(update=change))
-    return ordered + rest
+    return found
 
 
-def front(rows: Sequence[Row], evidence: Mapping[str, Evidence]) -> list[Row]:
-    """Rows with their place on the front of (J/item, accuracy)."""
+def front(rows: Sequence[Row], evidence: Mapping[str, Evidence]) -> Changes:
+    """Where the eligible rows stand to the front of (J/item, accuracy)."""
     eligible = [row for row in rows if row.eligible]
     chances = front_probabilities(eligible, evidence)
-    points = {row.key: _point(row) for row in rows if row.eligible}
+    points = {row.key: _point(row) for row in eligible}
     best = pareto_front(list(points.values()))
     hull = lower_hull(list(points.values()))
-    along = sorted(best)
     extra = {
         after: (after[0] - before[0]) / (after[1] - before[1])
-        for before, after in pairwise(along)
+        for before, after in pairwise(sorted(best))
     }
-    return [
-        row.model_copy(
-            update={
-                "on_frontier": point in best,
-                "on_hull": point in hull,
-                "frontier_ratio": chances.get(row.key),
-                "j_per_extra_correct": extra.get(point),
-            }
-        )
-        if (point := points.get(row.key))
-        else row
-        for row in rows
-    ]
+    return {
+        key: {
+            "on_frontier": point in best,
+            "on_hull": point in hull,
+            "frontier_ratio": chances.get(key),
+            "j_per_extra_correct": extra.get(point),
+        }
+        for key, point in points.items()
+    }
 
 
 def _point(row: Row) -> tuple[float, float]:

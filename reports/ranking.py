@@ -11,7 +11,7 @@ from harness.records import PLAIN_SCENARIO, Configuration, Phase, TrialRecord
 from reports.across import Across, across
 from reports.evidence import Evidence, evidence_of
 from reports.formatting import percent, significant
-from reports.gate import Rules, front, gate, order
+from reports.gate import Changes, Rules, best_first, front, gate, places
 from reports.pairs import MOST_PAIRED
 from reports.replicates import score_intervals
 from reports.rows import ENOUGH_ROUNDS, Row, Step, only, row_of, unusable
@@ -220,9 +220,8 @@ def _base(record: TrialRecord) -> Home:
     )
 
 
-def _home(record: TrialRecord, *, allow_mixed: bool) -> Home:
+def _home(record: TrialRecord, base: Home, *, allow_mixed: bool) -> Home:
     """The group of a trial that has joules."""
-    base = _base(record)
     if allow_mixed:
         return Home(
             base.workload, base.phase, scenario=base.scenario, terms=terms(record)
@@ -264,10 +263,10 @@ def _buckets(
         if not allow_mixed and unusable(record):
             orphans.append(record)
             continue
-        home = _home(record, allow_mixed=allow_mixed)
+        base = _base(record)
+        home = _home(record, base, allow_mixed=allow_mixed)
         buckets[home].append(record)
         by_key.setdefault(record.key, home)
-        base = _base(record)
         by_base[base] = min(by_base.get(base, home), home)
     for record in orphans:
         base = _base(record)
@@ -287,9 +286,14 @@ def _group(
         for key, trials in by_key.items()
         if (found := evidence_of(trials, outcomes))
     }
-    rows = gate([row_of(trials) for trials in by_key.values()], rules, evidence)
-    rows = order(_with_intervals(rows, evidence), rules.by, evidence)
-    rows = front(rows, evidence)
+    gated = gate([row_of(trials) for trials in by_key.values()], rules, evidence)
+    rows = best_first(gated, rules.by)
+    changes = (
+        _intervals(gated, evidence),
+        places(rows, rules.by, evidence),
+        front(rows, evidence),
+    )
+    rows = [_changed(row, changes) for row in rows]
     totals = [r.total for r in records if r.total and not unusable(r)]
     return Group(
         workload=home.workload,
@@ -311,20 +315,19 @@ def _group(
     )
 
 
-def _with_intervals(rows: Sequence[Row], evidence: Mapping[str, Evidence]) -> list[Row]:
-    """Rows with the intervals of their ratios to joules, from rounds and items."""
-    ratios = {
-        by: score_intervals(rows, evidence, by)
-        for by in ("accuracy_per_j", "skill_per_j")
-    }
-    return [
-        row.model_copy(
-            update={
-                by: found[row.key] for by, found in ratios.items() if row.key in found
-            }
-        )
-        for row in rows
-    ]
+def _intervals(rows: Sequence[Row], evidence: Mapping[str, Evidence]) -> Changes:
+    """Ratios to joules with their intervals, from rounds and items."""
+    found: Changes = defaultdict(dict)
+    for by in ("accuracy_per_j", "skill_per_j"):
+        for key, interval in score_intervals(rows, evidence, by).items():
+            found[key][by] = interval
+    return found
+
+
+def _changed(row: Row, changes: Sequence[Changes]) -> Row:
+    """A row with all that was found of it, copied once."""
+    update = {k: v for found in changes for k, v in found.get(row.key, {}).items()}
+    return row.model_copy(update=update) if update else row
 
 
 def required(rows: Sequence[Row]) -> tuple[Step, ...]:

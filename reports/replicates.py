@@ -11,6 +11,7 @@ Fisher's solution of the Behrens-Fisher problem. The seed is fixed, and what is 
 for a configuration does not depend on the others.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -132,8 +133,9 @@ def score_intervals(
         relative = 1 + draws.of_accuracies(found) * slopes
         errors = np.log(np.maximum(relative, np.float32(LEAST)))
         errors += draws.of_means(found[0], values)
-        for row, bounds in zip(known, _quantiles(errors), strict=True):
-            intervals[row.key] = _around(getattr(row, by).value, bounds)
+        factors = np.exp(_quantiles(errors)).tolist()
+        for row, (low, high) in zip(known, factors, strict=True):
+            intervals[row.key] = _around(getattr(row, by).value, low, high)
     return intervals
 
 
@@ -151,14 +153,11 @@ def _quantiles(errors: Array) -> Array:
     return bounds
 
 
-def _around(value: float | None, bounds: Array) -> Interval:
-    """A value with its interval; no bounds where a float cannot hold them."""
-    if not value:
+def _around(value: float | None, low: float, high: float) -> Interval:
+    """A value with its interval, by factors; no bounds that a float cannot hold."""
+    if not value or not (value * low > 0 and math.isfinite(value * high)):
         return Interval(value=value)
-    low, high = (float(value * np.exp(bound)) for bound in bounds)
-    if not (low > 0 and np.isfinite(high)):
-        return Interval(value=value)
-    return Interval(value=value, low=low, high=high)
+    return Interval(value=value, low=value * low, high=value * high)
 
 
 def front_probabilities(

@@ -5,7 +5,7 @@ Missing or zero joules are never turned into a figure.
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from harness.noun import Noun
 from harness.readings import Provenance
@@ -159,8 +159,9 @@ def unusable(record: TrialRecord) -> str | None:
 
 def row_of(trials: Sequence[TrialRecord]) -> Row:
     """Numbers of one configuration, before the gate."""
-    reasons = [reason for trial in trials if (reason := unusable(trial))]
-    usable = [trial for trial in trials if not unusable(trial)]
+    faults = [unusable(trial) for trial in trials]
+    reasons = [fault for fault in faults if fault]
+    usable = [t for t, fault in zip(trials, faults, strict=True) if not fault]
     head = trials[0]
     if not usable:
         status = trials[-1].status
@@ -172,12 +173,14 @@ def row_of(trials: Sequence[TrialRecord]) -> Row:
         if reasons
         else ()
     )
+    found = _energies(usable)
+    found |= _qualities(usable, found["energy_per_item_j"])
     return Row(
         key=head.key,
         configuration=head.configuration,
         trials=len(usable),
         notes=notes,
-    ).model_copy(update={**_energies(usable), **_qualities(usable), **_efforts(usable)})
+    ).model_copy(update=found | _efforts(usable))
 
 
 def _known(values: Iterable[float | None]) -> list[float]:
@@ -200,7 +203,7 @@ def _interval(values: Sequence[float]) -> Interval:
     return Interval(value=value, low=low, high=high)
 
 
-def _energies(trials: Sequence[TrialRecord]) -> dict[str, object]:
+def _energies(trials: Sequence[TrialRecord]) -> dict[str, Any]:
     """Joules, delay and carbon an item, and where the joules come from."""
     pairs = [(t.total, t.window, t.carbon) for t in trials if t.total and t.window]
     joules = [total.energy_j or 0.0 for total, _, _ in pairs]
@@ -238,7 +241,7 @@ def _worst(origins: Sequence[Provenance | None]) -> Provenance | None:
     return max(known, key=TRUST.index) if len(known) == len(origins) else None
 
 
-def _qualities(trials: Sequence[TrialRecord]) -> dict[str, object]:
+def _qualities(trials: Sequence[TrialRecord], per_item_j: Interval) -> dict[str, Any]:
     """Accuracy, skill and their ratios to joules."""
     answers = [t.quality for t in trials if t.quality]
     scored = [q for q in answers if q.n > 0]
@@ -253,7 +256,8 @@ def _qualities(trials: Sequence[TrialRecord]) -> dict[str, object]:
     if skill is None and accuracy is not None and baseline is not None:
         skill = (accuracy - baseline) / (1 - baseline) if baseline < 1 else 0.0
     bounds = _accuracy_bounds(accuracies, min(q.n for q in scored))
-    costs = _interval([cost_j(trial) for trial in trials])
+    is_training = any(t.configuration.phase is Phase.TRAIN for t in trials)
+    costs = _interval([cost_j(t) for t in trials]) if is_training else per_item_j
     return {
         "accuracy": Interval(value=accuracy, low=bounds[0], high=bounds[1]),
         "skill": skill,
