@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.errors import NothingMeasured, StorageError, UsageError
+from harness.garbage import uncollected
 from harness.jobs import Raw
 from harness.records import SCHEMA, TrialRecord
 
@@ -174,6 +175,7 @@ def _ends_with_newline(descriptor: int) -> bool:
     return os.pread(descriptor, 1, size - 1) == b"\n"
 
 
+@uncollected()
 def _parse(lines: Sequence[bytes], target: Path) -> ReadResult:
     records: list[TrialRecord] = []
     faults: list[str] = []

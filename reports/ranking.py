@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from harness.errors import UsageError
+from harness.garbage import uncollected
 from harness.noun import Noun
 from harness.outcomes import Outcomes
 from harness.records import PLAIN_SCENARIO, Configuration, Phase, TrialRecord
@@ -98,6 +99,7 @@ class Home(NamedTuple):
     complete: bool = True
 
 
+@uncollected()
 def rank(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     records: Sequence[TrialRecord],
     floor: float = 0.99,
