@@ -12,6 +12,8 @@ from harness.stats import mean
 from reports.rows import Row, cost_j, unusable
 
 Array = np.ndarray[Any, Any]
+STEEPEST = 1e30
+"""A slope that a float32 still holds, and a float its square."""
 
 
 class Evidence(NamedTuple):
@@ -93,9 +95,9 @@ def leverage(row: Row, by: str) -> float:
     """Change of the logarithm of the metric by one unit of accuracy."""
     accuracy = row.accuracy.value or 0.0
     if by == "accuracy_per_j" and accuracy > 0:
-        return 1 / accuracy
+        return min(1 / accuracy, STEEPEST)
     if by == "skill_per_j" and accuracy > (row.constant_baseline or 0.0):
-        return 1 / (accuracy - (row.constant_baseline or 0.0))
+        return min(1 / (accuracy - (row.constant_baseline or 0.0)), STEEPEST)
     return 0.0
 
 

@@ -11,6 +11,7 @@ its variance (`reports.differences`).
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -104,17 +105,18 @@ def counts_prove(
         reference: The same of the reference; None for an absolute floor.
         needed: Share of the reference's accuracy, or the floor itself.
     """
-    accuracy, below, _ = _bounds(*ours)
+    accuracy, below, _ = _bounds(tuple(ours[0]), ours[1])
     if reference is None:
         items = (below / Z_ONE_SIDED_95) ** 2
         return _is_proven(accuracy - needed, items, (ours[0], ()), 0.0)
-    other, _, above = _bounds(*reference)
+    other, _, above = _bounds(tuple(reference[0]), reference[1])
     items = (math.hypot(below, needed * above) / Z_ONE_SIDED_95) ** 2
     rounds = ours[0], reference[0]
     return _is_proven(accuracy - needed * other, items, rounds, needed)
 
 
-def _bounds(accuracies: Sequence[float], n: int) -> tuple[float, float, float]:
+@lru_cache(maxsize=4)  # the reference is asked for again and again
+def _bounds(accuracies: tuple[float, ...], n: int) -> tuple[float, float, float]:
     """Mean accuracy, and how far Wilson's one-sided bounds lie below and above."""
     accuracy = math.fsum(accuracies) / len(accuracies)
     low, high = wilson_interval(accuracy, n, Z_ONE_SIDED_95) or (0.0, 1.0)

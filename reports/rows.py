@@ -185,12 +185,9 @@ def row_of(trials: Sequence[TrialRecord]) -> Row:
 
 def _known(values: Iterable[float | None]) -> list[float]:
     """The values, or nothing at all when one of them is missing."""
-    known = []
-    for value in values:
-        if value is None or not math.isfinite(value):
-            return []
-        known.append(value)
-    return known
+    given = list(values)
+    known = [value for value in given if value is not None and math.isfinite(value)]
+    return known if len(known) == len(given) else []
 
 
 def _interval(values: Sequence[float]) -> Interval:

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -540,3 +541,16 @@ def test_more_than_can_be_paired_are_told_apart_by_simultaneous_intervals() -> N
     assert all(r.rank_low <= r.rank <= r.rank_high for r in group.rows if r.rank_low)  # type: ignore[operator]
     assert group.rows[0].rank == 1
     assert (group.rows[-1].rank or 0) > 1
+
+
+def test_an_accuracy_of_nearly_nothing_has_an_interval_in_floats() -> None:
+    nearly = [2e-167, 3e-196, 3e-303]
+    trials = [
+        trial("fp32", 1.0, round=number, accuracy=accuracy, baseline=0.0, n=1)
+        for number, accuracy in enumerate(nearly)
+    ]
+
+    ratio = only(trials)["fp32"].accuracy_per_j
+
+    assert ratio.value == pytest.approx(nearly[0] / 3)
+    assert all(math.isfinite(bound) for bound in (ratio.low, ratio.high) if bound)
