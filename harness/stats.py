@@ -29,11 +29,10 @@ def mean(values: Sequence[float]) -> float | None:
 
 def geometric_mean(values: Sequence[float]) -> float | None:
     """Geometric mean, kept inside the values; None of nothing or non-positives."""
-    if not values or min(values) <= 0:
+    if not values or (low := min(values)) <= 0:
         return None
-    low, high = min(values), max(values)
     logs = [math.log(value) for value in values]
-    return min(max(math.exp(math.fsum(logs) / len(logs)), low), high)
+    return min(max(math.exp(math.fsum(logs) / len(logs)), low), max(values))
 
 
 @lru_cache(maxsize=4096)
@@ -53,7 +52,7 @@ def log_t_interval(
         (low, high) in the unit of the values; None with fewer than two values,
         or where one is not positive.
     """
-    if len(values) < 2 or min(values) <= 0:
+    if len(values) < 2 or (least := min(values)) <= 0:
         return None
     logs = [math.log(value) for value in values]
     centre = math.fsum(logs) / len(logs)
@@ -62,7 +61,7 @@ def log_t_interval(
     half = t_quantile(freedom, confidence) * math.sqrt(variance / len(logs))
     if abs(centre) + half > 700:  # beyond what a float can hold
         return None
-    value = min(max(math.exp(centre), min(values)), max(values))
+    value = min(max(math.exp(centre), least), max(values))
     return min(math.exp(centre - half), value), max(math.exp(centre + half), value)
 
 

@@ -328,7 +328,9 @@ def _intervals(rows: Sequence[Row], evidence: Mapping[str, Evidence]) -> Changes
 
 def _changed(row: Row, changes: Sequence[Changes]) -> Row:
     """A row with all that was found of it, copied once."""
-    update = {k: v for found in changes for k, v in found.get(row.key, {}).items()}
+    update: dict[str, object] = {}
+    for found in changes:
+        update |= found.get(row.key, {})
     return row.model_copy(update=update) if update else row
 
 

@@ -175,12 +175,14 @@ def row_of(trials: Sequence[TrialRecord]) -> Row:
     )
     found = _energies(usable)
     found |= _qualities(usable, found["energy_per_item_j"])
+    found |= _efforts(usable)
     return Row(
         key=head.key,
         configuration=head.configuration,
         trials=len(usable),
         notes=notes,
-    ).model_copy(update=found | _efforts(usable))
+        **found,
+    )
 
 
 def _known(values: Iterable[float | None]) -> list[float]:
