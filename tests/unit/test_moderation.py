@@ -12,7 +12,8 @@ def variances_of(spreads: np.ndarray, rounds: int = ROUNDS) -> np.ndarray:
     """[k, k] sample variances of the paired differences."""
     random = np.random.default_rng(3)
     scores = random.normal(0.0, 1.0, (len(spreads), rounds)) * spreads[:, None]
-    return (scores[:, None] - scores[None, :]).var(axis=2, ddof=1)
+    apart = scores[:, None] - scores[None, :]
+    return np.asarray(apart.var(axis=2, ddof=1))
 
 
 def test_one_spread_is_known_better_the_more_share_it() -> None:
