@@ -1,9 +1,13 @@
 import numpy as np
 import pytest
 
+from harness.records import TrialRecord
+from reports.exports import to_json
 from reports.moderation import FEWEST, moderated, prior_of
+from reports.ranking import rank
 from tests.bench.spread_truth import alone
 from tests.bench.spread_truth import moderated as shown
+from tests.unit.test_ranking import trial
 
 ROUNDS = 4
 
@@ -80,3 +84,31 @@ def test_a_factor_of_4_5_among_23_is_told_apart_in_three_rounds() -> None:
 
     assert shown(scores)[1] == 22
     assert alone(scores)[1] < 22
+
+
+def seven() -> list[TrialRecord]:
+    joules = 50 * np.exp(np.random.default_rng(6).normal(0.0, 0.02, (7, 3)))
+    return [
+        trial(f"p{place}" if place else "fp32", float(each) + place, round=number)
+        for place, own in enumerate(joules)
+        for number, each in enumerate(own)
+    ]
+
+
+def test_the_order_of_trials_changes_no_byte() -> None:
+    assert to_json(rank(seven()[::-1])) == to_json(rank(seven()))
+
+
+def test_one_more_configuration_changes_no_order_and_no_interval() -> None:
+    wild = [
+        trial("wild", joules, round=n) for n, joules in enumerate((9.0, 90.0, 30.0))
+    ]
+
+    (before,) = rank(seven()).groups
+    (after,) = rank([*seven(), *wild]).groups
+
+    kept = [row for row in after.rows if row.configuration.precision != "wild"]
+    assert [row.key for row in kept] == [row.key for row in before.rows]
+    for name in ("energy_per_item_j", "accuracy", "accuracy_per_j"):
+        found = [getattr(row, name) for row in kept]
+        assert found == [getattr(row, name) for row in before.rows]
