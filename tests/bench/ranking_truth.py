@@ -264,7 +264,7 @@ def page(repeats: int) -> str:
         ),
         (
             "## One of a group better, 3 rounds that spread 2 %: pairs shown",
-            power(few),
+            power(repeats),
         ),
         (
             "## The gate at 99 % of the reference: at most 5 % at the floor",
