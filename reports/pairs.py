@@ -4,6 +4,11 @@ Each pair is one test of the difference of the logarithms of their metric
 (`reports.differences`): over rounds, paired where both were measured in the same ones,
 and over items, paired where both answered the same ones. Holm's correction holds the
 chance of any false difference in a group at 5 %.
+
+Spreads of paired differences lean on those of the other pairs (`reports.moderation`),
+so one more configuration may move rank intervals a little; the order never. Unpaired
+spreads do not: what a round does to all is in each of them, so they agree without
+knowing more than one.
 """
 
 from collections import defaultdict
@@ -14,6 +19,7 @@ import numpy as np
 
 from reports.differences import holm, p_values
 from reports.evidence import Evidence, item_variance, leverage, log_scores
+from reports.moderation import moderated
 from reports.rows import Row
 
 Array = np.ndarray[Any, Any]
@@ -82,13 +88,13 @@ def _by_pairs(
     difference = sides.score[above] - sides.score[below]
     apart = sides.items[above] + sides.items[below]
     joint = np.where(items[above, below] >= 0, items[above, below], apart)
-    together = rounds[1][above, below]
+    together = rounds[1][above, below] > 0
     p = np.empty(len(difference))
     for chosen in (together, ~together):
         one, two = above[chosen], below[chosen]
         parts = [(sides.rounds[one], sides.freedom[one])]
         if chosen is together:
-            parts = [(rounds[0][one, two], sides.freedom[one])]
+            parts = [(rounds[0][one, two], rounds[1][one, two])]
         else:
             parts += [(sides.rounds[two], sides.freedom[two])]
         p[chosen] = p_values(difference[chosen], parts, joint[chosen])
@@ -103,9 +109,12 @@ def _by_pairs(
 def _shared_rounds(
     found: Sequence[Evidence], scores: Sequence[Array]
 ) -> tuple[Array, Array]:
-    """[k, k] variance of the difference over the same rounds, and where it holds."""
+    """[k, k] variance of the mean difference over the same rounds, and its freedom.
+
+    Degrees of freedom are 0 where the rounds are not the same.
+    """
     size = len(found)
-    variance, same = np.zeros((size, size)), np.zeros((size, size), dtype=bool)
+    variance, freedom = np.zeros((size, size)), np.zeros((size, size))
     alike: dict[object, list[int]] = defaultdict(list)
     for place, each in enumerate(found):
         if len(set(each.rounds)) == len(each.rounds):
@@ -115,9 +124,9 @@ def _shared_rounds(
         count = values.shape[1]
         centred = values - values.mean(axis=1, keepdims=True)
         where = np.ix_(places, places)
-        variance[where] = _distances(centred) / (count - 1) / count
-        same[where] = True
-    return variance, same
+        spread, freedom[where] = moderated(_distances(centred) / (count - 1), count - 1)
+        variance[where] = spread / count
+    return variance, freedom
 
 
 def _distances(vectors: Array) -> Array:

@@ -31,6 +31,8 @@ AT_ONCE = 500
 SEED = 20240607
 LEAST = 1e-3
 """No drawn accuracy falls below this share of the estimate: its logarithm is taken."""
+STEEPEST = 1e30
+"""Of an accuracy near 0 a 32-bit number cannot hold the inverse."""
 MOST_BLOCKS = 2000
 """Of more items, blocks of them are drawn; two right and two wrong ones are added."""
 MOST_ON_FRONT = 1000
@@ -129,7 +131,8 @@ def score_intervals(
             continue
         found = [evidence[row.key] for row in known]
         values = np.stack([s for s in scores.values() if s is not None])
-        slopes = np.array([[leverage(row, by)] for row in known], np.float32)
+        steep = [[min(leverage(row, by), STEEPEST)] for row in known]
+        slopes = np.array(steep, np.float32)
         relative = 1 + draws.of_accuracies(found) * slopes
         errors = np.log(np.maximum(relative, np.float32(LEAST)))
         errors += draws.of_means(found[0], values)

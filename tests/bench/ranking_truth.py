@@ -19,6 +19,7 @@ from reports.comparing import compare
 from reports.noninferiority import proves_share
 from reports.ranking import rank
 from reports.rows import Row
+from tests.bench.spread_truth import families, power
 from tests.unit.test_ranking import trial
 
 Array = np.ndarray[Any, Any]
@@ -257,6 +258,14 @@ def page(repeats: int) -> str:
         ),
         ("## False verdicts: at most 5 % over the family", false_verdicts(few)),
         ("## The order of four configurations, 5 % apart", orders(few)),
+        (
+            f"## Moderated spreads: {2 * repeats} groups of equals, false at most 5 %",
+            families(2 * repeats),
+        ),
+        (
+            "## One of a group better, 3 rounds that spread 2 %: pairs shown",
+            power(repeats),
+        ),
         (
             "## The gate at 99 % of the reference: at most 5 % at the floor",
             gate_size(GATES),

@@ -3,7 +3,7 @@
 import math
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.readings import EnergyTotal, Provenance
@@ -97,6 +97,7 @@ def test_an_irrelevant_entry_changes_no_order(
 
 @settings(deadline=None)
 @given(st.lists(FACTS, min_size=1, max_size=4))
+@example([(1.0, 1e-150, 1)] * 3)
 def test_two_copies_tie(rounds: list[Facts]) -> None:
     records = [
         trial(name, number, facts)
