@@ -30,8 +30,10 @@ class Inference:
         padding = -len(x) % batch_size
         filled = torch.arange(len(x) + padding, device=x.device) % len(x)
         inputs = x[filled]  # whole batches only: the last one begins anew
+        is_engine = getattr(model, "takes_plain", False)
+        self._laid_out = Tensor.contiguous if is_engine else shaped
         self._batches = [
-            shaped(inputs[start : start + batch_size])
+            self._laid_out(inputs[start : start + batch_size])
             for start in range(0, len(inputs), batch_size)
         ]
         self.answers = torch.full((len(filled),), -1, device=x.device)
@@ -78,7 +80,7 @@ class Inference:
     def _rows(self) -> Tensor:
         """Inputs [items + batch, ...], so that a batch may begin anywhere."""
         count = torch.arange(self._items + self._batch, device=self._x.device)
-        return shaped(self._x[count % self._items])
+        return self._laid_out(self._x[count % self._items])
 
     def forget(self) -> None:
         """As if nothing had been answered yet."""

@@ -23,9 +23,12 @@ class Session:
     Attributes:
         run: Maps a batch of inputs, a numpy array, to logits [batch, classes], an array
             that it neither keeps nor uses again.
+        takes_plain: Its inputs lie in the order of their dimensions; other ones are
+            copied at every call.
     """
 
     run: Callable[[Any], Any]
+    takes_plain: bool = True
 
     def __call__(self, batch: Any) -> Any:
         """Logits [batch, classes], float32, on the processor."""
