@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from harness import cli_history, registry
-from harness.cli_parts import AsJson
+from harness.cli_parts import AsCsv, AsJson, AsMarkdown, Metric
 from harness.cli_parts import call as _call
 from harness.commands import streams
 from harness.errors import BenchError, OutputError, UsageError
@@ -42,6 +42,11 @@ Only = Annotated[
     str | None, typer.Option("--only", metavar="GLOB", help="Only keys that match.")
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+
+
+def _chosen(**formats: bool) -> list[str]:
+    """Names of the formats that were asked for."""
+    return [name for name, on in formats.items() if on]
 
 
 def _version(value: bool) -> None:  # noqa: FBT001 (typer calls it)
@@ -107,24 +112,16 @@ def plan(
 def rank(
     runs: Runs,
     as_json: AsJson = False,  # noqa: FBT002
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,  # noqa: FBT002
-    markdown: Annotated[  # noqa: FBT002
-        bool, typer.Option("--markdown", help="Print Markdown.")
-    ] = False,
-    by: Annotated[
-        str, typer.Option(help="accuracy_per_j, energy, skill_per_j or edp.")
-    ] = "accuracy_per_j",
+    csv: AsCsv = False,  # noqa: FBT002
+    markdown: AsMarkdown = False,  # noqa: FBT002
+    by: Metric = "accuracy_per_j",
     allow_mixed: Annotated[  # noqa: FBT002
         bool,
         typer.Option("--allow-mixed", help="Rank across devices, meters and tracks."),
     ] = False,
 ) -> None:
     """Rank what was measured by accuracy per joule."""
-    chosen = [
-        name
-        for name, on in (("json", as_json), ("csv", csv), ("markdown", markdown))
-        if on
-    ]
+    chosen = _chosen(json=as_json, csv=csv, markdown=markdown)
     _call("ranking:rank", runs, chosen, by, allow_mixed=allow_mixed)
 
 
@@ -135,17 +132,12 @@ def compare(
         Path, typer.Argument(metavar="RUN", help="The one held against it.")
     ],
     as_json: AsJson = False,  # noqa: FBT002
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,  # noqa: FBT002
-    markdown: Annotated[  # noqa: FBT002
-        bool, typer.Option("--markdown", help="Print Markdown.")
-    ] = False,
-    by: Annotated[
-        str, typer.Option(help="accuracy_per_j, energy, skill_per_j or edp.")
-    ] = "accuracy_per_j",
+    csv: AsCsv = False,  # noqa: FBT002
+    markdown: AsMarkdown = False,  # noqa: FBT002
+    by: Metric = "accuracy_per_j",
 ) -> None:
     """Hold one run against another: better, worse, or no difference shown."""
-    flags = (("json", as_json), ("csv", csv), ("markdown", markdown))
-    chosen = [name for name, on in flags if on]
+    chosen = _chosen(json=as_json, csv=csv, markdown=markdown)
     _call("comparing:compare", first, second, chosen, by)
 
 

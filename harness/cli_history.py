@@ -6,11 +6,10 @@ from typing import Annotated
 import typer
 
 from harness import registry
-from harness.cli_parts import AsJson, call
+from harness.cli_parts import AsCsv, AsJson, call
 
 app = typer.Typer(help="Many runs in one index.", rich_markup_mode=None)
 
-AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 Where = Annotated[
     str | None,
     typer.Option(

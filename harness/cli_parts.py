@@ -8,6 +8,11 @@ import typer
 from harness import registry
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
+Metric = Annotated[
+    str, typer.Option("--by", help="accuracy_per_j, energy, skill_per_j or edp.")
+]
 
 
 def call(name: str, *args: Any, **options: Any) -> None:

@@ -26,7 +26,7 @@ class ReadResult:
     Attributes:
         records: Finished trials in the order they were written.
         faults: One sentence for each line that was left out.
-        folders: The run folder of each record, where several were read together.
+        folders: The run folder of each record.
     """
 
     records: tuple[TrialRecord, ...]
@@ -167,7 +167,7 @@ class RunFolder:
             return ReadResult((), (f"{target}: missing; no trial has finished",))
         except OSError as error:
             raise UsageError(f"{target}: cannot be read: {error.strerror}") from error
-        return _parse(lines, target)
+        return _parse(lines, target, self.path)
 
 
 def _ends_with_newline(descriptor: int) -> bool:
@@ -176,7 +176,7 @@ def _ends_with_newline(descriptor: int) -> bool:
 
 
 @uncollected()
-def _parse(lines: Sequence[bytes], target: Path) -> ReadResult:
+def _parse(lines: Sequence[bytes], target: Path, folder: Path) -> ReadResult:
     records: list[TrialRecord] = []
     faults: list[str] = []
     for number, line in enumerate(lines, 1):
@@ -191,7 +191,7 @@ def _parse(lines: Sequence[bytes], target: Path) -> ReadResult:
         records.append(record)
         if record.schema_ > SCHEMA:
             faults.append(f"{where}: read as far as known: {_newer(line)}")
-    return ReadResult(tuple(records), tuple(faults))
+    return ReadResult(tuple(records), tuple(faults), (folder,) * len(records))
 
 
 def _first(error: ValidationError) -> str:
@@ -226,9 +226,5 @@ def read_runs(paths: Sequence[Path]) -> ReadResult:
             "nothing measured: " + "; ".join(faults or ("no run was given",)),
             hint="bench run SUITE, or bench resume RUN",
         )
-    folders = tuple(
-        path
-        for path, result in zip(paths, results, strict=True)
-        for _ in result.records
-    )
+    folders = tuple(folder for result in results for folder in result.folders)
     return ReadResult(records, faults, folders)

@@ -48,6 +48,9 @@ def to_markdown(comparison: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
+FORMATS = {"json": to_json, "csv": to_csv, "markdown": to_markdown}
+
+
 def render(comparison: Comparison, console: Console) -> None:
     """Print a table, the reasons below it and a sentence."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")

@@ -1,6 +1,6 @@
 """A ranking for other programs: JSON by contract, CSV and Markdown."""
 
-from reports.formatting import energy, printable, significant
+from reports.formatting import energy, printable, significant, unformulated
 from reports.gate import FEW_ROUNDS
 from reports.ranking import Group, Ranking
 from reports.rows import Interval, Row
@@ -96,11 +96,8 @@ def _line(group: Group, row: Row) -> dict[str, object]:
 
 
 def inert(value: object) -> object:
-    """Text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    if not isinstance(value, str):
-        return value
-    text = printable(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    """A value for a sheet: text on one line, and none of it a formula."""
+    return unformulated(printable(value)) if isinstance(value, str) else value
 
 
 def to_markdown(ranking: Ranking) -> str:
@@ -115,6 +112,9 @@ def to_markdown(ranking: Ranking) -> str:
         )
         parts.append("### Doubts\n\n" + "\n".join(doubts) + "\n")
     return "\n".join(parts)
+
+
+FORMATS = {"json": to_json, "csv": to_csv, "markdown": to_markdown}
 
 
 def _section(group: Group) -> str:

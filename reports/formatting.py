@@ -66,6 +66,11 @@ def percent(ratio: float) -> str:
     return f"{ratio * 100:.3g} %"
 
 
+def unformulated(text: str) -> str:
+    """Text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 def printable(text: str) -> str:
     """Text of others on one line, without characters that steer a terminal."""
     return "".join(c if c.isprintable() else " " for c in text).strip()

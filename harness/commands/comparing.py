@@ -1,12 +1,10 @@
 """`bench compare`."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.commands.console import err, out
+from harness.commands.console import check_one, err, out, print_text
 from harness.commands.ranking import machine_name, stored_plan
-from harness.errors import UsageError
 from harness.outcomes import Outcomes
 from harness.store import read_runs
 from harness.suite import QualityFloor
@@ -18,8 +16,7 @@ NOTHING_COMPARABLE = 4
 
 def compare(first: Path, second: Path, chosen: Sequence[str], by: str) -> int:
     """One run against another; 4 where nothing can be compared."""
-    if len(chosen) > 1:
-        raise UsageError(f"choose one of --{' and --'.join(chosen)}")
+    check_one(chosen)
     results = read_runs([first]), read_runs([second])
     outcomes = tuple(Outcomes(r.records, r.folders) for r in results)
     made = stored_plan(first)
@@ -40,10 +37,5 @@ def compare(first: Path, second: Path, chosen: Sequence[str], by: str) -> int:
     if not chosen:
         comparison_exports.render(found, out())
     else:
-        formats = {
-            "json": comparison_exports.to_json,
-            "csv": comparison_exports.to_csv,
-            "markdown": comparison_exports.to_markdown,
-        }
-        sys.stdout.write(formats[chosen[0]](found).rstrip("\n") + "\n")
+        print_text(comparison_exports.FORMATS[chosen[0]](found))
     return 0 if found.comparable else NOTHING_COMPARABLE

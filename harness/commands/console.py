@@ -2,12 +2,14 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from harness.errors import UsageError
 
 
 def out() -> Console:
@@ -25,6 +27,17 @@ def print_json(value: Any) -> None:
     escaped = not (sys.stdout.encoding or "").lower().startswith("utf")
     sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=escaped) + "\n")
     sys.stdout.flush()
+
+
+def check_one(chosen: Sequence[str]) -> None:
+    """Refuse two formats at once, before anything is read."""
+    if len(chosen) > 1:
+        raise UsageError(f"choose one of --{' and --'.join(chosen)}")
+
+
+def print_text(text: str) -> None:
+    """A finished text on standard output, which ends with one line break."""
+    sys.stdout.write(text.rstrip("\n") + "\n")
 
 
 def table(*columns: str) -> Table:

@@ -15,7 +15,7 @@ from harness.history.folders import Row, find
 from harness.history.index import Added, add
 from harness.history.places import guarded, place
 from harness.history.rebuilding import rebuild
-from reports.formatting import energy, printable, significant
+from reports.formatting import energy, printable, significant, unformulated
 
 SHOWN = 8
 """So many letters of a run's id tell it from others."""
@@ -198,15 +198,9 @@ def _text(name: str, value: Any) -> str:
 def _print_csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_inert(row[name]) for name in columns] for row in rows)
-
-
-def _inert(value: object) -> object:
-    """Text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    risky = isinstance(value, str) and value.startswith(
-        ("=", "+", "-", "@", "\t", "\r")
-    )
-    return f"'{value}" if risky else value
+    for row in rows:
+        values = (row[name] for name in columns)
+        writer.writerow([unformulated(v) if isinstance(v, str) else v for v in values])
 
 
 def _write_parquet(

@@ -1,16 +1,12 @@
 """`bench rank`, and the ranking that ends a run."""
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from harness.commands.console import err, out
-from harness.errors import UsageError
+from harness.commands.console import check_one, err, out, print_text
 from harness.outcomes import Outcomes
 from harness.plan import Plan
-from harness.records import TrialRecord
 from harness.sessions import drifted
 from harness.store import ReadResult, RunFolder, read_runs
 from harness.suite import QualityFloor
@@ -23,28 +19,15 @@ def rank(
     paths: Sequence[Path], chosen: Sequence[str], by: str, *, allow_mixed: bool
 ) -> int:
     """Rank stored trials of one or several runs."""
-    if len(chosen) > 1:
-        raise UsageError(f"choose one of --{' and --'.join(chosen)}")
+    check_one(chosen)
     result = read_runs(paths)
     made = stored_plan(paths[0])
-    skips = [(skip.configuration, skip.reason) for skip in made.skips] if made else []
-    outcomes = Outcomes(result.records, result.folders)
-    options = {"allow_mixed": allow_mixed, "skips": skips, "outcomes": outcomes}
-    ranking = _rank(result.records, made, by, **options)
-    ranking = _beside_sessions(ranking, paths)
-    for fault in (*result.faults, *outcomes.faults, *ranking.warnings):
-        err().print(fault, style="yellow", markup=False, soft_wrap=True)
-    if not chosen:
-        suite = made.suite if made else paths[0].name
-        lines = terminal.header_lines(suite, machine_name(paths), result.records)
-        terminal.render(ranking, lines, out())
-        return 0
-    formats = {
-        "json": exports.to_json,
-        "csv": exports.to_csv,
-        "markdown": exports.to_markdown,
-    }
-    sys.stdout.write(formats[chosen[0]](ranking).rstrip("\n") + "\n")
+    ranking, faults = _ranked(made, paths, result, by, allow_mixed=allow_mixed)
+    _warn([*result.faults, *faults, *ranking.warnings])
+    if chosen:
+        print_text(exports.FORMATS[chosen[0]](ranking))
+    else:
+        _show(ranking, made.suite if made else paths[0].name, paths, result)
     return 0
 
 
@@ -64,36 +47,52 @@ def stored_plan(path: Path) -> Plan | None:
 
 def show_ranking(made: Plan, path: Path, result: ReadResult) -> None:
     """Print the ranking of a run that has ended."""
-    skips = [(skip.configuration, skip.reason) for skip in made.skips]
-    outcomes = Outcomes(result.records, [path] * len(result.records))
-    ranking = _rank(result.records, made, skips=skips, outcomes=outcomes)
-    ranking = _beside_sessions(ranking, [path])
-    machine = machine_name([path])
-    lines = terminal.header_lines(made.suite, machine, result.records)
+    ranking, _ = _ranked(made, [path], result)
+    _show(ranking, made.suite, [path], result)
+    _warn(ranking.warnings)
+
+
+def _show(
+    ranking: Ranking, suite: str, paths: Sequence[Path], result: ReadResult
+) -> None:
+    lines = terminal.header_lines(suite, machine_name(paths), result.records)
     terminal.render(ranking, lines, out())
-    for warning in ranking.warnings:
-        err().print(warning, style="yellow", markup=False, soft_wrap=True)
 
 
-def _beside_sessions(ranking: Ranking, paths: Sequence[Path]) -> Ranking:
-    """The ranking with what the sessions say of it; no ranks where one drifted."""
+def _warn(sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        err().print(sentence, style="yellow", markup=False, soft_wrap=True)
+
+
+def _ranked(
+    made: Plan | None,
+    paths: Sequence[Path],
+    result: ReadResult,
+    by: str = "accuracy_per_j",
+    *,
+    allow_mixed: bool = False,
+) -> tuple[Ranking, list[str]]:
+    """The ranking by the rules of the plan, and which stored answers are unusable.
+
+    No ranks are given where the machine drifted in a session.
+    """
+    quality = made.quality if made else QualityFloor()
+    outcomes = Outcomes(result.records, result.folders)
+    ranking = rank_records(
+        result.records,
+        by=by,
+        floor=quality.relative,
+        absolute=quality.absolute,
+        allow_mixed=allow_mixed,
+        skips=[(s.configuration, s.reason) for s in made.skips] if made else [],
+        outcomes=outcomes,
+    )
     found = [each for path in paths for each in drifted(RunFolder(path))]
     invalid = [each.message for each in found if not each.valid]
     if invalid:
         ranking = unranked(ranking, invalid[0])
-    return ranking.model_copy(update={"warnings": tuple(d.message for d in found)})
-
-
-def _rank(
-    records: Sequence[TrialRecord],
-    made: Plan | None,
-    by: str = "accuracy_per_j",
-    **options: Any,
-) -> Ranking:
-    quality = made.quality if made else QualityFloor()
-    return rank_records(
-        records, by=by, floor=quality.relative, absolute=quality.absolute, **options
-    )
+    warnings = tuple(each.message for each in found)
+    return ranking.model_copy(update={"warnings": warnings}), outcomes.faults
 
 
 def machine_name(paths: Sequence[Path]) -> str:
