@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.commands.console import check_one, err, out, print_text
+from harness.commands.console import check_one, out, print_text, warn
 from harness.commands.ranking import machine_name, stored_plan
 from harness.outcomes import Outcomes
 from harness.store import read_runs
@@ -33,7 +33,7 @@ def compare(first: Path, second: Path, chosen: Sequence[str], by: str) -> int:
         found = found.model_copy(update={"notes": (note,)})
     faults = [f for read in results for f in read.faults]
     for fault in faults + [f for kept in outcomes for f in kept.faults]:
-        err().print(fault, style="yellow", markup=False, soft_wrap=True)
+        warn(fault)
     if not chosen:
         comparison_exports.render(found, out())
     else:

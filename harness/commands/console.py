@@ -22,6 +22,11 @@ def err() -> Console:
     return Console(stderr=True)
 
 
+def warn(sentence: str) -> None:
+    """A sentence on standard error that stands out; nothing in it is markup."""
+    err().print(sentence, style="yellow", markup=False, soft_wrap=True)
+
+
 def print_json(value: Any) -> None:
     """JSON on standard output and nothing else."""
     escaped = not (sys.stdout.encoding or "").lower().startswith("utf")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.commands.console import err, out, print_json, table
+from harness.commands.console import err, out, print_json, table, warn
 from harness.errors import NothingMeasured, UsageError
 from harness.history import reading
 from harness.history.database import opened
@@ -41,12 +41,12 @@ def add_runs(paths: Sequence[Path], url: str | None) -> int:
                 with engine.begin() as connection:
                     added = add(connection, path)
             except NothingMeasured as error:
-                _warn(error.message)
+                warn(error.message)
                 continue
             except UsageError as error:
                 if len(found) == 1:
                     raise
-                _warn(f"{error.message}\n  {error.hint}")
+                warn(f"{error.message}\n  {error.hint}")
                 failed += 1
                 continue
             _tell("added", added)
@@ -59,15 +59,11 @@ def add_runs(paths: Sequence[Path], url: str | None) -> int:
 def _tell(what: str, added: Added) -> None:
     """Say that a run is in the history, at once."""
     for fault in added.faults:
-        _warn(fault)
+        warn(fault)
     sys.stdout.write(
         f"{what} {added.run[:SHOWN]}  {added.trials} trials  {added.folder}\n"
     )
     sys.stdout.flush()
-
-
-def _warn(sentence: str) -> None:
-    err().print(sentence, style="yellow", markup=False, soft_wrap=True)
 
 
 def list_runs(url: str | None, output: Output) -> int:
@@ -137,13 +133,13 @@ def rebuild_all(paths: Sequence[Path], url: str | None) -> int:
     """Make the history again, and say what could not be."""
     done = rebuild(place(url), paths)
     if done.aside:
-        _warn(f"the damaged file is kept: {done.aside}")
+        warn(f"the damaged file is kept: {done.aside}")
     if done.unread:
-        _warn("nothing could be read of it, not even which runs it held: name them")
+        warn("nothing could be read of it, not even which runs it held: name them")
     for run, folder in done.kept.items():
-        _warn(f"kept as it was: {run[:SHOWN]}; its folder is not at {folder}")
+        warn(f"kept as it was: {run[:SHOWN]}; its folder is not at {folder}")
     for run, folder in done.lost.items():
-        _warn(f"not whole: {run[:SHOWN]}; damaged here, and not at {folder}")
+        warn(f"not whole: {run[:SHOWN]}; damaged here, and not at {folder}")
     for added in done.added:
         _tell("made again", added)
     return 1 if done.lost or done.unread else 0

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.commands.console import check_one, err, out, print_text
+from harness.commands.console import check_one, out, print_text, warn
 from harness.outcomes import Outcomes
 from harness.plan import Plan
 from harness.sessions import drifted
@@ -23,7 +23,8 @@ def rank(
     result = read_runs(paths)
     made = stored_plan(paths[0])
     ranking, faults = _ranked(made, paths, result, by, allow_mixed=allow_mixed)
-    _warn([*result.faults, *faults, *ranking.warnings])
+    for sentence in (*result.faults, *faults, *ranking.warnings):
+        warn(sentence)
     if chosen:
         print_text(exports.FORMATS[chosen[0]](ranking))
     else:
@@ -36,12 +37,7 @@ def stored_plan(path: Path) -> Plan | None:
     try:
         return Plan.model_validate_json((path / "plan.json").read_bytes())
     except (OSError, ValueError):
-        err().print(
-            f"{path / 'plan.json'}: missing or broken; default quality floor",
-            style="yellow",
-            markup=False,
-            soft_wrap=True,
-        )
+        warn(f"{path / 'plan.json'}: missing or broken; default quality floor")
         return None
 
 
@@ -49,7 +45,8 @@ def show_ranking(made: Plan, path: Path, result: ReadResult) -> None:
     """Print the ranking of a run that has ended."""
     ranking, _ = _ranked(made, [path], result)
     _show(ranking, made.suite, [path], result)
-    _warn(ranking.warnings)
+    for sentence in ranking.warnings:
+        warn(sentence)
 
 
 def _show(
@@ -57,11 +54,6 @@ def _show(
 ) -> None:
     lines = terminal.header_lines(suite, machine_name(paths), result.records)
     terminal.render(ranking, lines, out())
-
-
-def _warn(sentences: Sequence[str]) -> None:
-    for sentence in sentences:
-        err().print(sentence, style="yellow", markup=False, soft_wrap=True)
 
 
 def _ranked(
