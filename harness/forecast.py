@@ -42,9 +42,10 @@ def forecast(plan: Plan, records: Iterable[TrialRecord]) -> Forecast | None:
         records: Earlier trials, of any run on this machine.
     """
     keys = [trial.key for trial in plan.trials]
+    wanted = frozenset(keys)
     taken: dict[str, list[tuple[float, float | None]]] = {}
     for record in records:
-        if record.key in keys and (one := _expected(record, plan)) is not None:
+        if record.key in wanted and (one := _expected(record, plan)) is not None:
             taken.setdefault(record.key, []).append(one)
     times_s = {key: median([t for t, _ in each]) for key, each in taken.items()}
     joules = {
