@@ -5,6 +5,7 @@ cores, a hypervisor or a quota that takes them away, a processor that is too hot
 machine that slept. Files are kept open and read again from their start.
 """
 
+import math
 import os
 import re
 import time
@@ -116,10 +117,10 @@ class HostProbe:
     def _processor_times(self) -> Values:
         times = self._system.cpu_times()
         # Linux counts guest time in user and nice time already.
-        guest_s = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
-        total_s = sum(times) - guest_s
-        idle_s = times.idle + getattr(times, "iowait", 0.0)
-        values = {BUSY: total_s - idle_s, TOTAL: total_s}
+        guest_s = (getattr(times, "guest", 0.0), getattr(times, "guest_nice", 0.0))
+        idle_s = (times.idle, getattr(times, "iowait", 0.0))
+        total_s = _difference(times, guest_s)
+        values = {BUSY: _difference(times, guest_s + idle_s), TOTAL: total_s}
         return values | ({STEAL: times.steal} if hasattr(times, "steal") else {})
 
     def _memory(self) -> list[Channel]:
@@ -162,6 +163,11 @@ class HostProbe:
 
         self._add([channel.name], read)
         return [channel]
+
+
+def _difference(all_s: Sequence[float], less_s: Sequence[float]) -> float:
+    """Sum less sum, to the microsecond: no counter may fall by a rounding error."""
+    return round(math.fsum([*all_s, *(-value for value in less_s)]), 6)
 
 
 def system_clocks() -> Clocks | None:

@@ -121,6 +121,20 @@ def test_guests_are_counted_once_and_stolen_time_is_told(tmp_path: Path) -> None
     assert channels[STEAL].what == "steal"
 
 
+def test_busy_time_does_not_fall_while_a_machine_idles(tmp_path: Path) -> None:
+    system = FakeSystem(Linux(23677.06, 0.17, 0.0, 0.3, 0.1, 0.7))
+    probe = on(tmp_path, system)
+    probe.open()
+
+    busy_s = []
+    for tick in range(500):
+        system.times = system.times._replace(idle=61_234.56 + tick / 100)
+        busy_s.append(probe.read()[BUSY])
+    probe.close()
+
+    assert set(busy_s) == {23_677.33}
+
+
 def test_a_system_that_tells_little_has_few_channels(tmp_path: Path) -> None:
     probe = on(tmp_path)
 
