@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BenchError, UsageError
-from harness.records import Carbon, Factor
+from harness.factor import Factor
+from harness.records import Carbon
 from harness.units import kwh
 
 TABLE = Path("data") / "private_infra" / "global_energy_mix.json"

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from harness.factor import Factor
 from harness.loads import Target, Try
 from harness.noun import Noun
 from harness.readings import Span
@@ -11,7 +12,6 @@ from harness.records import (
     Before,
     Configuration,
     Doubt,
-    Factor,
     MeterCost,
     ModelFacts,
     Quality,

@@ -14,10 +14,11 @@ from typing import Any
 from harness.carbon import emissions
 from harness.crosschecks import CrossCheck, Figure
 from harness.errors import UsageError
+from harness.factor import Factor
 from harness.meter import Meter, Reading, Window
 from harness.perimeter import nothing
 from harness.readings import EnergyTotal
-from harness.records import Doubt, Factor
+from harness.records import Doubt
 from harness.stats import geometric_mean, log_t_interval
 
 ENOUGH_RUNS = 3

@@ -290,16 +290,3 @@ class TrialRecord(Noun):
     def to_json(self) -> str:
         """One line of JSON with the contract's names."""
         return self.model_dump_json(by_alias=True)
-
-
-class Factor(Noun):
-    """A number that we did not measure, with where it comes from."""
-
-    name: str
-    value: float
-    unit: str
-    year: int | None
-    source: str
-    licence: str
-    low: float | None = None
-    high: float | None = None

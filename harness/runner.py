@@ -16,6 +16,7 @@ from harness.carbon import intensity
 from harness.clock import SystemClock
 from harness.contracts import Card, Executor, Observer
 from harness.errors import BenchError, StorageError, UsageError
+from harness.factor import Factor
 from harness.jobs import Job, Raw
 from harness.metering import MeterClient, start_meter
 from harness.plan import Plan, PlannedTrial
@@ -24,7 +25,6 @@ from harness.records import (
     PLAIN_RUNTIME,
     PLAIN_SCENARIO,
     Configuration,
-    Factor,
     MeterCost,
     Phase,
     TrialRecord,

@@ -17,11 +17,11 @@ from harness.crosschecks import Figure
 from harness.crosschecks.apart import Apart
 from harness.crosschecks.serving import CROSSCHECKS
 from harness.errors import OutputError, UsageError
+from harness.factor import Factor
 from harness.measuring import Comparison, Estimate, Measurement
 from harness.meter import Reading
 from harness.near import nearest
 from harness.readings import EnergyReading
-from harness.records import Factor
 
 STDERR = 2
 
