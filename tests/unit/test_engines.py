@@ -267,6 +267,29 @@ def test_no_engine_reports_its_use(tmp_path: Path) -> None:
     assert not identities & {"deviceid", "Microsoft", "intel", "openvino_telemetry"}
 
 
+def test_products_that_openvino_fuses_on_one_thread_are_counted() -> None:
+    pytest.importorskip("openvino")
+    small = nn.Sequential(nn.Linear(8, 64), nn.Linear(64, 4)).eval()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        made = openvino_runtime.convert(
+            small,
+            "int8-static",
+            Context(
+                "infer",
+                "cnn",
+                "cpu",
+                example=torch.zeros(1, 8),
+                calibration=lambda: iter([torch.ones(1, 8)]),
+            ),
+        )
+    finally:
+        torch.set_num_threads(threads)
+    assert isinstance(made, Converted)
+    assert "2 of 2 layers of products" in made.scheme
+
+
 def test_tensorrt_is_skipped_where_it_is_not_installed() -> None:
     if find_spec("torch_tensorrt") is not None:
         pytest.skip("it is installed")

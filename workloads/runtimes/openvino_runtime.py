@@ -35,6 +35,8 @@ GROUP = 32
 BITS = {"i8": 8, "u8": 8, "i4": 4, "u4": 4}
 PRODUCTS = frozenset({"FullyConnected", "MatMul", "Convolution", "RNNSeq", "RNNCell"})
 """What the compiled graph calls the layers in which the products are."""
+FUSED = "Subgraph"
+"""What it calls a kernel made for several small layers, products among them."""
 LENGTHS = {"LSTMSequence": 3, "GRUSequence": 2}
 """Where a recurrent layer takes the lengths of its sequences."""
 STATES = frozenset({("LSTMSequence", 1), ("LSTMSequence", 2), ("GRUSequence", 1)})
@@ -251,12 +253,32 @@ def _session(compiled: Any) -> Session:
 
 def _products(compiled: Any) -> list[str]:
     """The format in which each layer of products really runs, such as `bf16`."""
-    nodes = (node.get_rt_info() for node in compiled.get_runtime_model().get_ops())
-    return [
-        str(info["runtimePrecision"].astype(str))
-        for info in nodes
-        if info["layerType"].astype(str) in PRODUCTS
-    ]
+    found = []
+    for node in compiled.get_runtime_model().get_ops():
+        kind = _told(node, "layerType")
+        if kind in PRODUCTS:
+            found.append(_told(node, "runtimePrecision"))
+        elif kind == FUSED:
+            found += _fused_products(node)
+    return found
+
+
+def _told(node: Any, what: str) -> str:
+    return str(node.get_rt_info()[what].astype(str))
+
+
+def _fused_products(node: Any) -> list[str]:
+    """The same where one kernel took in several layers with weights of few bits.
+
+    It tells the format of its result alone; that of its products is their weights'.
+    """
+    sources = [port.get_source_output().get_node() for port in node.inputs()]
+    formats = [_told(n, "runtimePrecision") for n in sources if n.get_input_size() == 0]
+    low = [each for each in formats if each in BITS]
+    names = _told(node, "originalLayersNames").split(",")
+    floats_left = sum(name.endswith("/MatMul") for name in names) - len(low)
+    rest = _told(node, "runtimePrecision")
+    return low + [rest] * floats_left if low else []
 
 
 def _tally(graph: Any, bits: int | None = None) -> Tally:
