@@ -13,10 +13,12 @@ normal around the truth with variance s^2/n, and coverage is the mean of
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.jobs import Protocol
 from harness.stats import log_t_interval
 
 COVERAGE = 0.95
@@ -26,6 +28,44 @@ MOST_LOOKS = 40
 SPREADS = tuple(float(s) for s in np.geomspace(0.2, 20.0, 24))
 """Standard deviations over the target at which coverage is looked at."""
 STEPS = 12
+
+
+class Looks(NamedTuple):
+    """Between which numbers of rounds one looks whether the interval is narrow.
+
+    Attributes:
+        first: Rounds before the first look.
+        last: Rounds after which one stops in any case.
+    """
+
+    first: int
+    last: int
+
+    @property
+    def number(self) -> int:
+        """How many looks there may be; one is no look before the end."""
+        return max(1, self.last - self.first + 1)
+
+    @property
+    def confidence(self) -> float:
+        """Level of an interval that keeps 95 % in spite of them."""
+        return look_confidence(self.first, self.last)
+
+    @property
+    def alpha(self) -> float:
+        """Chance of an error that a test may take in spite of them."""
+        return round(1 - self.confidence, 12)
+
+
+ONE_LOOK = Looks(2, 2)
+
+
+def looks_of(protocol: Protocol) -> Looks:
+    """When a configuration is looked at under a protocol: once, unless it may stop."""
+    if protocol.target_ci_ratio is None:
+        return ONE_LOOK
+    first = max(2, protocol.rounds_min)
+    return Looks(first, max(first, protocol.rounds))
 
 
 def interval(
@@ -42,7 +82,8 @@ def interval(
         (low, high) in the unit of the values; None with fewer than two of them, or
         where one is not positive.
     """
-    return log_t_interval(values, look_confidence(max(2, first), max(2, first, last)))
+    looks = Looks(max(2, first), max(2, first, last))
+    return log_t_interval(values, looks.confidence)
 
 
 def is_narrow(

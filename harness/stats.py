@@ -31,7 +31,7 @@ def geometric_mean(values: Sequence[float]) -> float | None:
     """Geometric mean, kept inside the values; None of nothing or non-positives."""
     if not values or (low := min(values)) <= 0:
         return None
-    logs = [math.log(value) for value in values]
+    logs = list(map(math.log, values))
     return min(max(math.exp(math.fsum(logs) / len(logs)), low), max(values))
 
 
@@ -54,10 +54,10 @@ def log_t_interval(
     """
     if len(values) < 2 or (least := min(values)) <= 0:
         return None
-    logs = [math.log(value) for value in values]
+    logs = list(map(math.log, values))
     centre = math.fsum(logs) / len(logs)
     freedom = len(logs) - 1
-    variance = math.fsum((log - centre) ** 2 for log in logs) / freedom
+    variance = math.fsum([(log - centre) ** 2 for log in logs]) / freedom
     half = t_quantile(freedom, confidence) * math.sqrt(variance / len(logs))
     if abs(centre) + half > 700:  # beyond what a float can hold
         return None

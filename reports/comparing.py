@@ -15,6 +15,7 @@ from harness.errors import UsageError
 from harness.noun import Noun
 from harness.outcomes import Outcomes, common
 from harness.records import Phase, TrialRecord
+from harness.sequential import ONE_LOOK, Looks
 from reports.differences import half_widths, holm, p_values
 from reports.evidence import Evidence, evidence_of, item_variance, leverage, log_scores
 from reports.gate import constant_answer
@@ -76,11 +77,13 @@ class Difference(NamedTuple):
     Attributes:
         rounds: Variance of each mean over rounds, with its degrees of freedom.
         items: Variance over items.
+        alpha: Chance of an error that the looks at the rounds leave to a test.
     """
 
     value: float
     rounds: tuple[tuple[float, float], tuple[float, float]]
     items: float
+    alpha: float = ALPHA
 
 
 class Tested(NamedTuple):
@@ -97,17 +100,23 @@ def compare(
     outcomes: tuple[Outcomes, Outcomes],
     by: str = "accuracy_per_j",
     floor: float = 0.99,
+    looks: tuple[Looks, Looks] = (ONE_LOOK, ONE_LOOK),
 ) -> Comparison:
     """The second run against the first.
+
+    Args:
+        runs: Trials of each.
+        outcomes: Answers of each, item by item.
+        by: accuracy_per_j, energy, skill_per_j or edp.
+        floor: Share of the other run's accuracy below which joules do not count.
+        looks: When each run looked whether a configuration has rounds enough.
 
     Raises:
         UsageError: The metric is unknown.
     """
     if by not in METRICS:
         raise UsageError(f"no metric is called {by!r}", f"one of {', '.join(METRICS)}")
-    first, second = (
-        _sides(records, kept) for records, kept in zip(runs, outcomes, strict=True)
-    )
+    first, second = (_sides(*run) for run in zip(runs, outcomes, looks, strict=True))
     tested, rest = [], []
     for key in sorted(first.keys() & second.keys()):
         reason = _apart(first[key], second[key])
@@ -118,16 +127,36 @@ def compare(
         why = reason or f"a round has no {by}"
         rest.append(Compared(key=key, outcome="not comparable", reason=why))
     rows = [*_judged(tested), *rest, *_unmatched(first, second)]
-    return Comparison(by=by, floor=floor, rows=tuple(rows))
+    return Comparison(by=by, floor=floor, rows=tuple(rows), notes=_notes(rows, looks))
 
 
-def _sides(records: Sequence[TrialRecord], kept: Outcomes) -> dict[str, Side]:
+def unjudged(comparison: Comparison, why: str) -> Comparison:
+    """The same figures without outcomes."""
+    gone = {"outcome": "not comparable", "reason": why, "p": None}
+    rows = [
+        row if row.outcome == "not comparable" else row.model_copy(update=gone)
+        for row in comparison.rows
+    ]
+    return comparison.model_copy(update={"rows": tuple(rows)})
+
+
+def _notes(rows: Sequence[Compared], looks: tuple[Looks, Looks]) -> tuple[str, ...]:
+    """That intervals and outcomes pay for the looks at them, where any were taken."""
+    counts = sorted({each.number for each in looks} - {1})
+    if not counts or not any(row.energy_ratio.low is not None for row in rows):
+        return ()
+    return (f"intervals corrected for {' or '.join(map(str, counts))} looks",)
+
+
+def _sides(
+    records: Sequence[TrialRecord], kept: Outcomes, looks: Looks
+) -> dict[str, Side]:
     """Configurations of a run by key."""
     by_key: dict[str, list[TrialRecord]] = defaultdict(list)
     for record in sorted(records, key=lambda r: (r.key, r.round, r.trial)):
         by_key[record.key].append(record)
     return {
-        key: Side(trials, row_of(trials), evidence_of(trials, kept))
+        key: Side(trials, row_of(trials, looks), evidence_of(trials, kept, looks))
         for key, trials in by_key.items()
     }
 
@@ -174,10 +203,12 @@ def _measured(one: Side, two: Side, by: str, floor: float) -> Tested | None:
     if scores[0] is None or scores[1] is None:
         return None
     slopes = leverage(one.row, by), leverage(two.row, by)
-    score = _difference(scores[0], scores[1], _items(old, new, slopes))
-    energy = _difference(np.log(old.item_j), np.log(new.item_j), 0.0)
+    alpha = min(old.looks.alpha, new.looks.alpha)
+    score = _difference((scores[0], scores[1]), _items(old, new, slopes), alpha)
+    joules = np.log(old.item_j), np.log(new.item_j)
+    energy = _difference(joules, 0.0, alpha)
     right = np.array(old.accuracies), np.array(new.accuracies)
-    accuracy = _difference(right[0], right[1], _items(old, new, (1.0, 1.0)))
+    accuracy = _difference(right, _items(old, new, (1.0, 1.0)), alpha)
     enough = min(len(old.rounds), len(new.rounds)) >= ENOUGH_ROUNDS
     is_training = one.row.configuration.phase is Phase.TRAIN  # seeds differ by round
     lost = _lost_accuracy(one.row, two.row, floor)
@@ -193,13 +224,17 @@ def _measured(one: Side, two: Side, by: str, floor: float) -> Tested | None:
     return Tested(row, score, accuracy, lost)
 
 
-def _difference(one: Array, two: Array, items: float) -> Difference:
+def _difference(sides: tuple[Array, Array], items: float, alpha: float) -> Difference:
     """Of two means over rounds that were not side by side."""
+    one, two = sides
     first, second = (
         (variance_of_mean(side.tolist()), max(len(side) - 1.0, 1.0))
         for side in (one, two)
     )
-    return Difference(float(two.mean() - one.mean()), (first, second), items)
+    if not first[0] and not second[0]:
+        alpha = ALPHA  # no spread that the looks could have favoured
+    value = float(two.mean() - one.mean())
+    return Difference(value, (first, second), items, alpha)
 
 
 def _columns(
@@ -238,7 +273,7 @@ def _interval(found: Difference, *, enough: bool) -> Interval:
     if not enough:
         return Interval(value=found.value)
     _, parts, items = _columns([found])
-    half = float(half_widths(parts, items)[0])
+    half = float(half_widths(parts, items, found.alpha)[0])
     return Interval(value=found.value, low=found.value - half, high=found.value + half)
 
 
@@ -267,7 +302,8 @@ def _judged(tested: Sequence[Tested]) -> list[Compared]:
     if not family:
         return [each.row for each in tested]
     pairs = [each.score for each in family] + [each.accuracy for each in family]
-    adjusted = holm(p_values(*_columns(pairs)))
+    left = np.array([each.alpha for each in pairs])
+    adjusted = holm(p_values(*_columns(pairs)) * (ALPHA / left))
     found = {}
     for place, each in enumerate(family):
         by_accuracy = each.lost is not None

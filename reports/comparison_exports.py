@@ -13,6 +13,7 @@ from reports.rows import Interval
 
 HEAD = ("configuration", "outcome", "J / item", "accuracy", "metric")
 RATIOS = ("score_ratio", "energy_ratio", "accuracy_delta")
+STYLES = {"better": "green", "worse": "red", "not comparable": "dim"}
 PLAIN = ("key", "outcome", "reason", "paired", "p")
 
 
@@ -56,19 +57,26 @@ def render(comparison: Comparison, console: Console) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for place, title in enumerate(HEAD):
         table.add_column(title, justify="right" if place > 1 else "left", no_wrap=True)
-    known = [row for row in comparison.rows if row.outcome != "not comparable"]
+    known = [row for row in comparison.rows if row.energy_ratio.value is not None]
     for row in known:
-        plain = row.outcome == "no difference shown"
-        style = None if plain else "green" if row.outcome == "better" else "red"
+        style = STYLES.get(row.outcome)
         table.add_row(*(escape(printable(text)) for text in _cells(row)), style=style)
     if known:
         console.print(table)
-    for row in comparison.rows:
-        if row.reason:
-            _print(console, f"  {row.key}: {row.outcome}: {row.reason}", "dim")
+    for line in _reasons(comparison):
+        _print(console, f"  {line}", "dim")
     _print(console, sentence(comparison))
     for note in comparison.notes:
         _print(console, f"note: {note}", "yellow")
+
+
+def _reasons(comparison: Comparison) -> list[str]:
+    """What speaks against rows, those of one reason together."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for row in comparison.rows:
+        if row.reason:
+            said.setdefault((row.outcome, row.reason), []).append(row.key)
+    return [f"{', '.join(keys)}: {o}: {why}" for (o, why), keys in said.items()]
 
 
 def _print(console: Console, text: str, style: str | None = None) -> None:

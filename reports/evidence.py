@@ -1,13 +1,14 @@
 """What the rounds and items of a configuration say beyond its means."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from harness.outcomes import Answers, Outcomes, common
 from harness.records import TrialRecord
+from harness.sequential import ONE_LOOK, Looks
 from harness.stats import mean
 from reports.rows import Row, cost_j, unusable
 
@@ -28,6 +29,7 @@ class Evidence(NamedTuple):
         accuracies: By round.
         answers: Over the rounds, each item's share of right answers; None where they
             are not known item by item.
+        looks: When it was looked at whether there are rounds enough.
     """
 
     rounds: tuple[tuple[str, int], ...]
@@ -37,9 +39,23 @@ class Evidence(NamedTuple):
     accuracies: tuple[float, ...]
     n: int
     answers: Answers | None
+    looks: Looks = ONE_LOOK
 
 
-def evidence_of(trials: Sequence[TrialRecord], outcomes: Outcomes) -> Evidence | None:
+def looks_at(
+    trials: Sequence[TrialRecord], outcomes: Outcomes, looks: Mapping[str, Looks]
+) -> Looks:
+    """When a configuration was looked at: of several runs, what asks for most."""
+    if not looks:
+        return ONE_LOOK
+    folders = {outcomes.folder_of(trial) for trial in trials}
+    found = [looks.get(folder, ONE_LOOK) for folder in folders]
+    return max(found, key=lambda each: (each.confidence, each))
+
+
+def evidence_of(
+    trials: Sequence[TrialRecord], outcomes: Outcomes, looks: Looks = ONE_LOOK
+) -> Evidence | None:
     """Evidence of a configuration; None where a round has no joules or accuracy."""
     usable = [trial for trial in trials if not unusable(trial)]
     qualities = [trial.quality for trial in usable]
@@ -58,6 +74,7 @@ def evidence_of(trials: Sequence[TrialRecord], outcomes: Outcomes) -> Evidence |
         accuracies=tuple(known),
         n=min(q.n for q in qualities if q),
         answers=_averaged([outcomes.read(trial) for trial in usable]),
+        looks=looks,
     )
 
 

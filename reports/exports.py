@@ -18,6 +18,7 @@ PLAIN = (
     "verdict",
     "reason",
     "trials",
+    "looks",
     "skill",
     "edp_j_s",
     "score_vs_best",

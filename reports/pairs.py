@@ -9,6 +9,9 @@ Spreads of paired differences lean on those of the other pairs (`reports.moderat
 so one more configuration may move rank intervals a little; the order never. Unpaired
 spreads do not: what a round does to all is in each of them, so they agree without
 knowing more than one.
+
+Rounds that ended at a look (`harness.sequential`) were the more likely to end the
+nearer to each other they happened to lie: p counts for more by what the looks cost.
 """
 
 from collections import defaultdict
@@ -36,12 +39,14 @@ class Sides(NamedTuple):
         rounds: [k] variance of its mean over rounds.
         freedom: [k] degrees of freedom of that.
         items: [k] variance from the items.
+        alpha: [k] chance of an error that its looks leave to a test.
     """
 
     score: Array
     rounds: Array
     freedom: Array
     items: Array
+    alpha: Array
 
 
 def better_counts(
@@ -73,6 +78,7 @@ def better_counts(
                 for each, slope in zip(found, slopes, strict=True)
             ]
         ),
+        alpha=np.array([each.looks.alpha for each in found]),
     )
     if len(rows) > MOST_PAIRED:
         return _by_intervals(sides)
@@ -98,6 +104,7 @@ def _by_pairs(
         else:
             parts += [(sides.rounds[two], sides.freedom[two])]
         p[chosen] = p_values(difference[chosen], parts, joint[chosen])
+    p *= ALPHA / np.minimum(sides.alpha[above], sides.alpha[below])
     shown = holm(p) < ALPHA
     better = np.zeros(len(sides.score), dtype=int)
     worse = np.zeros(len(sides.score), dtype=int)
@@ -166,7 +173,7 @@ def _by_intervals(sides: Sides) -> tuple[list[int], list[int]]:
     """
     from scipy.special import stdtrit
 
-    quantile = stdtrit(sides.freedom, 1 - ALPHA / 2 / len(sides.score))
+    quantile = stdtrit(sides.freedom, 1 - sides.alpha / 2 / len(sides.score))
     half = quantile * np.sqrt(sides.rounds + sides.items)
     low, high = sides.score - half, sides.score + half
     better = len(low) - np.searchsorted(np.sort(low), high, side="right")

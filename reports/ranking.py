@@ -9,13 +9,14 @@ from harness.garbage import uncollected
 from harness.noun import Noun
 from harness.outcomes import Outcomes
 from harness.records import PLAIN_SCENARIO, Configuration, Phase, TrialRecord
+from harness.sequential import Looks
 from reports.across import Across, across
-from reports.evidence import Evidence, evidence_of
-from reports.formatting import percent, significant
+from reports.evidence import Evidence, evidence_of, looks_at
+from reports.formatting import significant
 from reports.gate import Changes, Rules, best_first, front, gate, places
-from reports.pairs import MOST_PAIRED
+from reports.remarks import notes_on
 from reports.replicates import score_intervals
-from reports.rows import ENOUGH_ROUNDS, Row, Step, only, row_of, unusable
+from reports.rows import Row, Step, only, row_of, unusable
 from reports.words import sentence, shared_suffix
 
 METRICS = ("accuracy_per_j", "energy", "skill_per_j", "edp")
@@ -108,6 +109,7 @@ def rank(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     allow_mixed: bool = False,  # noqa: FBT001, FBT002 (the name of the flag)
     skips: Sequence[tuple[Configuration, str]] = (),
     outcomes: Outcomes | None = None,
+    looks: Mapping[str, Looks] | None = None,
 ) -> Ranking:
     """Rank what was measured, inside groups that may be compared.
 
@@ -120,6 +122,8 @@ def rank(  # noqa: PLR0913, PLR0917 (each is an option of the command)
         skips: Configurations that the plan left out, with the reason.
         outcomes: Answers of the trials, item by item; without them the gate compares
             counts.
+        looks: When each run looked whether a configuration has rounds enough, by its
+            folder as `outcomes` names it; once, where it is left out.
 
     Raises:
         UsageError: The metric is unknown.
@@ -131,7 +135,10 @@ def rank(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     kept = outcomes or Outcomes()
     every.sort(key=lambda record: _order_of_records(record, kept))
     buckets = _buckets(every, allow_mixed=allow_mixed)
-    groups = tuple(_group(buckets[key], key, rules, kept) for key in sorted(buckets))
+    known = looks or {}
+    groups = tuple(
+        _group(buckets[key], key, rules, kept, known) for key in sorted(buckets)
+    )
     return Ranking(
         by=by,
         floor=floor,
@@ -277,18 +284,23 @@ def _buckets(
 
 
 def _group(
-    records: Sequence[TrialRecord], home: Home, rules: Rules, outcomes: Outcomes
+    records: Sequence[TrialRecord],
+    home: Home,
+    rules: Rules,
+    outcomes: Outcomes,
+    looks: Mapping[str, Looks],
 ) -> Group:
     """One table: rows gated, scored, ordered and put into words."""
     by_key: dict[str, list[TrialRecord]] = defaultdict(list)
     for record in records:
         by_key[record.key].append(record)
-    evidence = {
-        key: found
-        for key, trials in by_key.items()
-        if (found := evidence_of(trials, outcomes))
-    }
-    gated = gate([row_of(trials) for trials in by_key.values()], rules, evidence)
+    found, evidence = [], {}
+    for key, trials in by_key.items():
+        looked = looks_at(trials, outcomes, looks)
+        found.append(row_of(trials, looked))
+        if (known := evidence_of(trials, outcomes, looked)) is not None:
+            evidence[key] = known
+    gated = gate(found, rules, evidence)
     rows = best_first(gated, rules.by)
     changes = (
         _intervals(gated, evidence),
@@ -297,6 +309,7 @@ def _group(
     )
     rows = [_changed(row, changes) for row in rows]
     totals = [r.total for r in records if r.total and not unusable(r)]
+    complete = all(total.complete for total in totals)
     return Group(
         workload=home.workload,
         phase=home.phase,
@@ -306,14 +319,11 @@ def _group(
         track=only(r.configuration.track for r in records),
         variant=shared_suffix(rows),
         scenario=home.scenario + (f" ({home.terms})" if home.terms else ""),
-        complete=all(total.complete for total in totals),
+        complete=complete,
         rows=tuple(rows),
         required=required(rows),
         sentence=sentence(rows, rules.by),
-        notes=(
-            *_notes(rows, home, totals_complete=all(t.complete for t in totals)),
-            *_unpaired(rows, evidence),
-        ),
+        notes=notes_on(rows, evidence, mixed=not home.device, complete=complete),
     )
 
 
@@ -348,42 +358,3 @@ def required(rows: Sequence[Row]) -> tuple[Step, ...]:
         )
         for row in front
     )
-
-
-def _notes(
-    rows: Sequence[Row], home: Home, *, totals_complete: bool
-) -> tuple[str, ...]:
-    """What a reader of the table must know."""
-    notes = []
-    ranked = [row for row in rows if row.place is not None]
-    if any(row.trials < ENOUGH_ROUNDS for row in ranked):
-        notes.append(_few_rounds(ranked))
-    if sum(row.rank is not None for row in rows) > MOST_PAIRED:
-        notes.append("ranks are from simultaneous intervals: too many to pair them all")
-    if not home.device:
-        notes.append("devices, perimeters, tiers and tracks may be mixed here")
-    if not totals_complete:
-        notes.append("a part of the perimeter has no meter: joules are a lower bound")
-    return tuple(notes)
-
-
-def _unpaired(rows: Sequence[Row], evidence: Mapping[str, Evidence]) -> Iterable[str]:
-    """That the gate had counts only, where it had."""
-    judged = [
-        row
-        for row in rows
-        if row.place is not None and row.key in evidence and row.reference != row.key
-    ]
-    without = sum(evidence[row.key].answers is None for row in judged)
-    if without:
-        who = f"{without} of {len(judged)} configurations"
-        yield f"{who} kept no answers item by item: their gate compares counts alone"
-
-
-def _few_rounds(rows: Sequence[Row]) -> str:
-    """What two rounds or one can say: how far they lie apart, and no interval."""
-    text = "fewer than three rounds: estimates, no ranks; (n) is their order"
-    spreads = [row.spread_ratio for row in rows if row.spread_ratio is not None]
-    if not spreads:
-        return text
-    return f"{text}; rounds of one configuration differ by {percent(max(spreads))}"

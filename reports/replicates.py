@@ -106,13 +106,13 @@ def _generator(*purpose: int) -> np.random.Generator:
 def _alike(
     rows: Sequence[Row], evidence: Mapping[str, Evidence]
 ) -> Iterator[list[Row]]:
-    """Rows of the same rounds and number of items, not too many at once."""
-    buckets: dict[tuple[object, int], list[Row]] = defaultdict(list)
+    """Rows of the same rounds, looks and number of items, not too many at once."""
+    buckets: dict[tuple[object, int, object], list[Row]] = defaultdict(list)
     for row in rows:
         found = evidence.get(row.key)
         if found and len(found.rounds) >= ENOUGH_ROUNDS:
             known = len(found.answers.item) if found.answers else 0
-            buckets[found.rounds, known].append(row)
+            buckets[found.rounds, known, found.looks].append(row)
     for bucket in buckets.values():
         for start in range(0, len(bucket), AT_ONCE):
             yield bucket[start : start + AT_ONCE]
@@ -136,16 +136,16 @@ def score_intervals(
         relative = 1 + draws.of_accuracies(found) * slopes
         errors = np.log(np.maximum(relative, np.float32(LEAST)))
         errors += draws.of_means(found[0], values)
-        factors = np.exp(_quantiles(errors)).tolist()
+        factors = np.exp(_quantiles(errors, found[0].looks.alpha / 2)).tolist()
         for row, (low, high) in zip(known, factors, strict=True):
             intervals[row.key] = _around(getattr(row, by).value, low, high)
     return intervals
 
 
-def _quantiles(errors: Array) -> Array:
-    """[configurations, 2] quantiles of 2.5 and 97.5 %, kept around 0."""
+def _quantiles(errors: Array, tail: float) -> Array:
+    """[configurations, 2] quantiles that leave a tail on each side, kept around 0."""
     count = errors.shape[1]
-    low, high = round(0.025 * count), round(0.975 * count) - 1
+    low, high = round(tail * count), round((1 - tail) * count) - 1
     parted = np.partition(errors, (low, high), axis=1)[:, [low, high]]
     parted = parted.astype(np.float64)
     bounds: Array = np.clip(

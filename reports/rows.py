@@ -10,6 +10,7 @@ from typing import Any, Literal
 from harness.noun import Noun
 from harness.readings import Provenance
 from harness.records import Configuration, Phase, TrialRecord
+from harness.sequential import ONE_LOOK, Looks
 from harness.stats import (
     geometric_mean,
     log_t_interval,
@@ -52,6 +53,8 @@ class Row(Noun):
         verdict: `pass~` reaches the floor, but the items cannot prove it.
         eligible: It passed the gate and has joules.
         trials: Rounds that the numbers come from.
+        looks: So often its interval may have been looked at before the rounds ended;
+            the intervals that rest on rounds are corrected for it. 1: no correction.
         score_vs_best: Its metric over the best one's: 1 is best, 0.5 half as good.
         energy_vs_reference: J/item over that of the fp32 reference.
         spread_ratio: Largest over smallest J/item of its rounds, less 1.
@@ -82,6 +85,7 @@ class Row(Noun):
     verdict: Verdict = "ungated"
     reason: str | None = None
     trials: int = 0
+    looks: int = 1
     accuracy: Interval = Interval()
     energy_per_item_j: Interval = Interval()
     accuracy_per_j: Interval = Interval()
@@ -157,8 +161,13 @@ def unusable(record: TrialRecord) -> str | None:
     return None
 
 
-def row_of(trials: Sequence[TrialRecord]) -> Row:
-    """Numbers of one configuration, before the gate."""
+def row_of(trials: Sequence[TrialRecord], looks: Looks = ONE_LOOK) -> Row:
+    """Numbers of one configuration, before the gate.
+
+    Args:
+        trials: Its rounds, of one run or several.
+        looks: When it was looked at whether it has rounds enough.
+    """
     faults = [unusable(trial) for trial in trials]
     reasons = [fault for fault in faults if fault]
     usable = [t for t, fault in zip(trials, faults, strict=True) if not fault]
@@ -173,13 +182,15 @@ def row_of(trials: Sequence[TrialRecord]) -> Row:
         if reasons
         else ()
     )
-    found = _energies(usable)
-    found |= _qualities(usable, found["energy_per_item_j"])
+    confidence = looks.confidence
+    found = _energies(usable, confidence)
+    found |= _qualities(usable, found["energy_per_item_j"], confidence)
     found |= _efforts(usable)
     return Row(
         key=head.key,
         configuration=head.configuration,
         trials=len(usable),
+        looks=looks.number,
         notes=notes,
         **found,
     )
@@ -187,22 +198,26 @@ def row_of(trials: Sequence[TrialRecord]) -> Row:
 
 def _known(values: Iterable[float | None]) -> list[float]:
     """The values, or nothing at all when one of them is missing."""
-    given = list(values)
-    known = [value for value in given if value is not None and math.isfinite(value)]
-    return known if len(known) == len(given) else []
+    known = []
+    for value in values:
+        if value is None or not math.isfinite(value):
+            return []
+        known.append(value)
+    return known
 
 
-def _interval(values: Sequence[float]) -> Interval:
+def _interval(values: Sequence[float], confidence: float) -> Interval:
     """Geometric mean over rounds (plain mean where one is 0) with its interval."""
     value = geometric_mean(values)
     if value is None:
         return Interval(value=mean(values))
     enough = len(values) >= ENOUGH_ROUNDS
-    low, high = (log_t_interval(values) if enough else None) or (None, None)
+    found = log_t_interval(values, confidence) if enough else None
+    low, high = found or (None, None)
     return Interval(value=value, low=low, high=high)
 
 
-def _energies(trials: Sequence[TrialRecord]) -> dict[str, Any]:
+def _energies(trials: Sequence[TrialRecord], confidence: float) -> dict[str, Any]:
     """Joules, delay and carbon an item, and where the joules come from."""
     pairs = [(t.total, t.window, t.carbon) for t in trials if t.total and t.window]
     joules = [total.energy_j or 0.0 for total, _, _ in pairs]
@@ -220,10 +235,10 @@ def _energies(trials: Sequence[TrialRecord]) -> dict[str, Any]:
     origins = [total.provenance for total, _, _ in pairs]
     costs = [j / n for j, n in zip(joules, items, strict=True)]
     return {
-        "energy_per_item_j": _interval(costs),
+        "energy_per_item_j": _interval(costs, confidence),
         "spread_ratio": max(costs) / min(costs) - 1 if len(costs) > 1 else None,
         "edp_j_s": geometric_mean(edp) if len(edp) == len(pairs) else None,
-        "co2e_per_item_g": _interval(co2e),
+        "co2e_per_item_g": _interval(co2e, confidence),
         "provenance": _worst(origins),
         "modelled_ratio": math.fsum(
             m * j for m, j in zip(modelled, joules, strict=True)
@@ -240,7 +255,9 @@ def _worst(origins: Sequence[Provenance | None]) -> Provenance | None:
     return max(known, key=TRUST.index) if len(known) == len(origins) else None
 
 
-def _qualities(trials: Sequence[TrialRecord], per_item_j: Interval) -> dict[str, Any]:
+def _qualities(
+    trials: Sequence[TrialRecord], per_item_j: Interval, confidence: float
+) -> dict[str, Any]:
     """Accuracy, skill and their ratios to joules."""
     answers = [t.quality for t in trials if t.quality]
     scored = [q for q in answers if q.n > 0]
@@ -254,9 +271,11 @@ def _qualities(trials: Sequence[TrialRecord], per_item_j: Interval) -> dict[str,
     baseline = mean(_known(q.constant_baseline for q in scored))
     if skill is None and accuracy is not None and baseline is not None:
         skill = (accuracy - baseline) / (1 - baseline) if baseline < 1 else 0.0
-    bounds = _accuracy_bounds(accuracies, min(q.n for q in scored))
+    bounds = _accuracy_bounds(accuracies, min(q.n for q in scored), confidence)
     is_training = any(t.configuration.phase is Phase.TRAIN for t in trials)
-    costs = _interval([cost_j(t) for t in trials]) if is_training else per_item_j
+    costs = per_item_j
+    if is_training:
+        costs = _interval([cost_j(t) for t in trials], confidence)
     return {
         "accuracy": Interval(value=accuracy, low=bounds[0], high=bounds[1]),
         "skill": skill,
@@ -267,7 +286,9 @@ def _qualities(trials: Sequence[TrialRecord], per_item_j: Interval) -> dict[str,
     }
 
 
-def _accuracy_bounds(accuracies: Sequence[float], n: int) -> tuple[float, float]:
+def _accuracy_bounds(
+    accuracies: Sequence[float], n: int, confidence: float
+) -> tuple[float, float]:
     """Wilson's interval, widened by the spread between rounds where there is any."""
     value = mean(accuracies) or 0.0
     low, high = wilson_interval(value, n) or (0.0, 1.0)
@@ -275,7 +296,7 @@ def _accuracy_bounds(accuracies: Sequence[float], n: int) -> tuple[float, float]
     if count < 2 or min(accuracies) == max(accuracies):
         return low, high
     variance = math.fsum((a - value) ** 2 for a in accuracies) / (count - 1) / count
-    between = t_quantile(count - 1, 0.95) * math.sqrt(variance)
+    between = t_quantile(count - 1, confidence) * math.sqrt(variance)
     return (
         max(0.0, value - math.hypot(value - low, between)),
         min(1.0, value + math.hypot(high - value, between)),

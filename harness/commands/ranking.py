@@ -7,12 +7,15 @@ from pathlib import Path
 from harness.commands.console import check_one, out, print_text, warn
 from harness.outcomes import Outcomes
 from harness.plan import Plan
+from harness.sequential import Looks, looks_of
 from harness.sessions import drifted
 from harness.store import ReadResult, RunFolder, read_runs
 from harness.suite import QualityFloor
 from reports import exports, terminal
 from reports.ranking import Ranking, unranked
 from reports.ranking import rank as rank_records
+
+FIXED = "taken as a run of a fixed number of rounds"
 
 
 def rank(
@@ -32,12 +35,12 @@ def rank(
     return 0
 
 
-def stored_plan(path: Path) -> Plan | None:
+def stored_plan(path: Path, lost: str = "default quality floor") -> Plan | None:
     """The plan of a run; a run without a readable one can still be ranked."""
     try:
         return Plan.model_validate_json((path / "plan.json").read_bytes())
     except (OSError, ValueError):
-        warn(f"{path / 'plan.json'}: missing or broken; default quality floor")
+        warn(f"{path / 'plan.json'}: missing or broken; {lost}")
         return None
 
 
@@ -78,6 +81,7 @@ def _ranked(
         allow_mixed=allow_mixed,
         skips=[(s.configuration, s.reason) for s in made.skips] if made else [],
         outcomes=outcomes,
+        looks=_looks(made, paths),
     )
     found = [each for path in paths for each in drifted(RunFolder(path))]
     invalid = [each.message for each in found if not each.valid]
@@ -85,6 +89,13 @@ def _ranked(
         ranking = unranked(ranking, invalid[0])
     warnings = tuple(each.message for each in found)
     return ranking.model_copy(update={"warnings": warnings}), outcomes.faults
+
+
+def _looks(made: Plan | None, paths: Sequence[Path]) -> dict[str, Looks]:
+    """When each run looked whether a configuration has rounds enough, by its folder."""
+    others = [(path, stored_plan(path, FIXED)) for path in paths[1:]]
+    plans = [(paths[0], made), *others]
+    return {str(path): looks_of(plan.protocol) for path, plan in plans if plan}
 
 
 def machine_name(paths: Sequence[Path]) -> str:

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 from harness import sessions
+from harness.plan import make_plan
 from harness.registry import PROBES
 from harness.store import RunFolder
+from harness.suite import load_suite
 from tests.makers import record
 from tests.unit.test_ranking import trial
+
+INTERVALS = ("energy_per_item_j", "accuracy_per_j")
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -122,6 +126,50 @@ def test_compare_says_what_changed_and_exits_0(tmp_path: Path) -> None:
     assert shown.returncode == as_json.returncode == 0
     assert "1 better, 0 worse, 0 no difference shown" in shown.stdout
     assert json.loads(as_json.stdout)["rows"][0]["outcome"] == "better"
+
+
+@pytest.mark.parametrize(("drift_ratio", "code"), [(0.02, 0), (-0.05, 4)])
+def test_compare_gives_no_outcomes_where_a_session_drifted_too_far(
+    tmp_path: Path, drift_ratio: float, code: int
+) -> None:
+    first, second = run_of(tmp_path / "a", 50.0), run_of(tmp_path / "b", 40.0)
+    sessions.note(RunFolder(Path(second)), "control", drift_ratio=drift_ratio)
+
+    done = bench("compare", first, second, "--json")
+    shown = bench("compare", first, second).stdout
+
+    found = json.loads(done.stdout)
+    (row,) = found["rows"]
+    assert done.returncode == code
+    assert (row["outcome"], row["p"] is None) == (
+        ("not comparable", True) if code else ("better", False)
+    )
+    assert row["energy_ratio"]["value"] == pytest.approx(0.8, abs=0.01)
+    assert f"drifted by {drift_ratio:+.1%}" in found["notes"][0]
+    assert "x0.80" in shown
+    assert f"drifted by {drift_ratio:+.1%}" in " ".join(shown.split())
+
+
+def test_rounds_that_end_at_a_target_have_wider_intervals(tmp_path: Path) -> None:
+    path = run_of(tmp_path / "run", 50.0)
+    suite = load_suite("quick", ["protocol.rounds={min: 3, max: 8, target_ci: 3%}"])
+    plain, looked = bench("rank", path, "--json"), Path(path) / "plan.json"
+    looked.write_text(make_plan(suite, "cnn/*").model_dump_json())
+
+    after = bench("rank", path, "--json")
+    compared = bench("compare", path, path, "--json")
+
+    def only(done: subprocess.CompletedProcess[str]) -> Any:
+        (group,) = [g for g in json.loads(done.stdout)["groups"] if g["tier"]]
+        return group
+
+    ours, theirs = only(after)["rows"][0], only(plain)["rows"][0]
+    assert (theirs["looks"], ours["looks"]) == (1, 6)
+    wider = {name: ours[name]["high"] - ours[name]["low"] for name in INTERVALS}
+    usual = {name: theirs[name]["high"] - theirs[name]["low"] for name in INTERVALS}
+    assert all(wider[name] > 1.1 * usual[name] for name in INTERVALS)
+    assert "intervals corrected for 6 looks" in str(only(after)["notes"])
+    assert json.loads(compared.stdout)["notes"] == ["intervals corrected for 6 looks"]
 
 
 def test_compare_of_what_cannot_be_compared_exits_4(tmp_path: Path) -> None:
