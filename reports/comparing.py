@@ -22,7 +22,7 @@ from reports.gate import constant_answer
 from reports.noninferiority import variance_of_mean
 from reports.pairs import ALPHA
 from reports.ranking import METRICS, terms
-from reports.rows import ENOUGH_ROUNDS, Interval, Row, row_of, unusable
+from reports.rows import ENOUGH_ROUNDS, Interval, Row, row_of, tried, unusable
 
 Array = np.ndarray[Any, Any]
 Outcome = Literal["better", "worse", "no difference shown", "not comparable"]
@@ -156,8 +156,9 @@ def _sides(
     for record in sorted(records, key=lambda r: (r.key, r.round, r.trial)):
         by_key[record.key].append(record)
     return {
-        key: Side(trials, row_of(trials, looks), evidence_of(trials, kept, looks))
+        key: Side(trials, row_of(rounds, looks), evidence_of(rounds, kept, looks))
         for key, trials in by_key.items()
+        for rounds in [tried(trials)]
     }
 
 

@@ -1,16 +1,16 @@
 """What the rounds and items of a configuration say beyond its means."""
 
-import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from harness.outcomes import Answers, Outcomes, common
-from harness.records import TrialRecord
+from harness.records import Phase, TrialRecord
 from harness.sequential import ONE_LOOK, Looks
 from harness.stats import mean
-from reports.rows import Row, cost_j, unusable
+from reports.rows import Row, Tried, cost_j
 
 Array = np.ndarray[Any, Any]
 STEEPEST = 1e30
@@ -54,25 +54,24 @@ def looks_at(
 
 
 def evidence_of(
-    trials: Sequence[TrialRecord], outcomes: Outcomes, looks: Looks = ONE_LOOK
+    rounds: Tried, outcomes: Outcomes, looks: Looks = ONE_LOOK
 ) -> Evidence | None:
     """Evidence of a configuration; None where a round has no joules or accuracy."""
-    usable = [trial for trial in trials if not unusable(trial)]
+    usable = rounds.usable
     qualities = [trial.quality for trial in usable]
     known = [q.accuracy for q in qualities if q and q.n > 0 and q.accuracy is not None]
     if not usable or len(known) != len(usable):
         return None
+    pairs = [(t.total, t.window) for t in usable if t.total and t.window]
+    item_j = tuple([(total.energy_j or 0.0) / w.items for total, w in pairs])
+    is_training = any(t.configuration.phase is Phase.TRAIN for t in usable)
     return Evidence(
-        rounds=tuple((outcomes.folder_of(trial), trial.round) for trial in usable),
-        cost_j=tuple(cost_j(trial) for trial in usable),
-        item_j=tuple(
-            (t.total.energy_j or 0.0) / t.window.items
-            for t in usable
-            if t.total and t.window
-        ),
-        item_s=tuple(t.window.duration_s / t.window.items for t in usable if t.window),
+        rounds=tuple([(outcomes.folder_of(trial), trial.round) for trial in usable]),
+        cost_j=tuple([cost_j(t) for t in usable]) if is_training else item_j,
+        item_j=item_j,
+        item_s=tuple([window.duration_s / window.items for _, window in pairs]),
         accuracies=tuple(known),
-        n=min(q.n for q in qualities if q),
+        n=min([q.n for q in qualities if q]),
         answers=_averaged([outcomes.read(trial) for trial in usable]),
         looks=looks,
     )
@@ -84,6 +83,8 @@ def _averaged(rounds: Sequence[Answers | None]) -> Answers | None:
     if not known or len(known) != len(rounds):
         return None
     first = known[0]
+    if all(other is first for other in known):
+        return first
     for other in known[1:]:
         places = common(first, other)
         if places is None or not len(places[0]) == len(first.item) == len(other.item):
@@ -93,19 +94,40 @@ def _averaged(rounds: Sequence[Answers | None]) -> Answers | None:
 
 def log_scores(row: Row, found: Evidence, by: str) -> Array | None:
     """[rounds] logarithm of the metric of each round; None where one has none."""
-    gains: Sequence[float] = (1.0,) * len(found.rounds)
-    costs: Sequence[float] = found.item_j
-    if by == "edp":
-        costs = [j * s for j, s in zip(costs, found.item_s, strict=True)]
-    elif by != "energy":
-        gains, costs = found.accuracies, found.cost_j
+    return all_log_scores([row], [found], by)[0]
+
+
+def all_log_scores(
+    rows: Sequence[Row], found: Sequence[Evidence], by: str
+) -> list[Array | None]:
+    """The same of many configurations, those of equally many rounds at once."""
+    alike: dict[int, list[int]] = defaultdict(list)
+    for place, each in enumerate(found):
+        alike[len(each.rounds)].append(place)
+    scores: list[Array | None] = [None] * len(rows)
+    for places in alike.values():
+        gains, costs = _sides([rows[p] for p in places], [found[p] for p in places], by)
+        fit = np.isfinite(gains) & np.isfinite(costs) & (gains > 0) & (costs > 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.log(gains) - np.log(costs)
+        for place, is_fit, value in zip(places, fit.all(axis=1), values, strict=True):
+            scores[place] = value if is_fit else None
+    return scores
+
+
+def _sides(
+    rows: Sequence[Row], found: Sequence[Evidence], by: str
+) -> tuple[Array, Array]:
+    """[rows, rounds] what is gained, and what it costs."""
+    if by in ("energy", "edp"):
+        costs = np.array([each.item_j for each in found])
+        if by == "edp":
+            costs = costs * np.array([each.item_s for each in found])
+        return np.ones_like(costs), costs
+    gains = np.array([each.accuracies for each in found])
     if by == "skill_per_j":
-        gains = [gain - (row.constant_baseline or 0.0) for gain in gains]
-    # few rounds: plain Python is faster than numpy here
-    if not all(map(math.isfinite, (*gains, *costs))) or min(*gains, *costs) <= 0:
-        return None
-    logs: Array = np.log((gains, costs))
-    return np.asarray(logs[0] - logs[1])
+        gains = gains - np.array([[row.constant_baseline or 0.0] for row in rows])
+    return gains, np.array([each.cost_j for each in found])
 
 
 def leverage(row: Row, by: str) -> float:

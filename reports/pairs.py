@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from reports.differences import holm, p_values
-from reports.evidence import Evidence, item_variance, leverage, log_scores
+from reports.evidence import Evidence, all_log_scores, item_variance, leverage
 from reports.moderation import moderated
 from reports.rows import Row
 
@@ -63,15 +63,17 @@ def better_counts(
         Two lists; None where a round of some row has no such score.
     """
     found = [evidence[row.key] for row in rows]
-    scores = [log_scores(row, each, by) for row, each in zip(rows, found, strict=True)]
+    scores = all_log_scores(rows, found, by)
     known = [score for score in scores if score is not None]
     if len(known) < len(rows):
         return None
     slopes = [leverage(row, by) for row in rows]
+    counts = np.array([len(score) for score in known])
+    means, variances = _moments(known, counts)
     sides = Sides(
-        score=np.array([float(score.mean()) for score in known]),
-        rounds=np.array([float(score.var(ddof=1)) / len(score) for score in known]),
-        freedom=np.array([len(score) - 1.0 for score in known]),
+        score=means,
+        rounds=variances / counts,
+        freedom=counts - 1.0,
         items=np.array(
             [
                 item_variance(each) * slope**2
@@ -84,6 +86,17 @@ def better_counts(
         return _by_intervals(sides)
     shared = _shared_rounds(found, known), _shared_items(found, slopes)
     return _by_pairs(sides, *shared)
+
+
+def _moments(scores: Sequence[Array], counts: Array) -> tuple[Array, Array]:
+    """[k] means and variances over rounds, those of equally many at once."""
+    means, variances = np.empty(len(scores)), np.empty(len(scores))
+    for count in np.unique(counts):
+        places = np.flatnonzero(counts == count)
+        values = np.stack([scores[place] for place in places])
+        means[places] = values.mean(axis=1)
+        variances[places] = values.var(axis=1, ddof=1)
+    return means, variances
 
 
 def _by_pairs(

@@ -16,7 +16,7 @@ from reports.formatting import significant
 from reports.gate import Changes, Rules, best_first, front, gate, places
 from reports.remarks import notes_on
 from reports.replicates import score_intervals
-from reports.rows import Row, Step, only, row_of, unusable
+from reports.rows import Row, Step, only, row_of, tried, unusable
 from reports.words import sentence, shared_suffix
 
 METRICS = ("accuracy_per_j", "energy", "skill_per_j", "edp")
@@ -218,7 +218,9 @@ def _doubts(records: Iterable[TrialRecord]) -> tuple[DoubtCount, ...]:
 def _base(record: TrialRecord) -> Home:
     """Where a trial belongs as far as that is known without joules."""
     asked = record.configuration
-    options = "" if asked.track == "open" else str(sorted(asked.options.items()))
+    options = ""
+    if asked.track != "open":
+        options = str(sorted(asked.options.items())) if asked.options else "[]"
     return Home(
         asked.workload,
         asked.phase,
@@ -294,11 +296,13 @@ def _group(
     by_key: dict[str, list[TrialRecord]] = defaultdict(list)
     for record in records:
         by_key[record.key].append(record)
-    found, evidence = [], {}
+    found, evidence, totals = [], {}, []
     for key, trials in by_key.items():
         looked = looks_at(trials, outcomes, looks)
-        found.append(row_of(trials, looked))
-        if (known := evidence_of(trials, outcomes, looked)) is not None:
+        rounds = tried(trials)
+        found.append(row_of(rounds, looked))
+        totals += [trial.total for trial in rounds.usable if trial.total]
+        if (known := evidence_of(rounds, outcomes, looked)) is not None:
             evidence[key] = known
     gated = gate(found, rules, evidence)
     rows = best_first(gated, rules.by)
@@ -308,7 +312,6 @@ def _group(
         front(rows, evidence),
     )
     rows = [_changed(row, changes) for row in rows]
-    totals = [r.total for r in records if r.total and not unusable(r)]
     complete = all(total.complete for total in totals)
     return Group(
         workload=home.workload,

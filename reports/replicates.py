@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.evidence import Evidence, item_variance, leverage, log_scores
+from reports.evidence import Evidence, all_log_scores, item_variance, leverage
 from reports.rows import ENOUGH_ROUNDS, Interval, Row
 
 Array = np.ndarray[Any, Any]
@@ -125,12 +125,12 @@ def score_intervals(
     draws = Replicates(list(evidence.values()))
     intervals: dict[str, Interval] = {}
     for bucket in _alike([row for row in rows if leverage(row, by)], evidence):
-        scores = {row.key: log_scores(row, evidence[row.key], by) for row in bucket}
-        known = [row for row in bucket if scores[row.key] is not None]
+        scores = all_log_scores(bucket, [evidence[row.key] for row in bucket], by)
+        known = [r for r, s in zip(bucket, scores, strict=True) if s is not None]
         if not known:
             continue
         found = [evidence[row.key] for row in known]
-        values = np.stack([s for s in scores.values() if s is not None])
+        values = np.stack([score for score in scores if score is not None])
         steep = [[min(leverage(row, by), STEEPEST)] for row in known]
         slopes = np.array(steep, np.float32)
         relative = 1 + draws.of_accuracies(found) * slopes

@@ -5,7 +5,7 @@ Missing or zero joules are never turned into a figure.
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from harness.noun import Noun
 from harness.readings import Provenance
@@ -161,16 +161,31 @@ def unusable(record: TrialRecord) -> str | None:
     return None
 
 
-def row_of(trials: Sequence[TrialRecord], looks: Looks = ONE_LOOK) -> Row:
+class Tried(NamedTuple):
+    """All trials of a configuration, those with joules, and why others have none."""
+
+    trials: Sequence[TrialRecord]
+    usable: Sequence[TrialRecord]
+    reasons: Sequence[str]
+
+
+def tried(trials: Sequence[TrialRecord]) -> Tried:
+    """Trials of one configuration, sorted by use."""
+    faults = [unusable(trial) for trial in trials]
+    if not any(faults):
+        return Tried(trials, trials, ())
+    usable = [t for t, fault in zip(trials, faults, strict=True) if not fault]
+    return Tried(trials, usable, [fault for fault in faults if fault])
+
+
+def row_of(rounds: Tried, looks: Looks = ONE_LOOK) -> Row:
     """Numbers of one configuration, before the gate.
 
     Args:
-        trials: Its rounds, of one run or several.
+        rounds: Its rounds, of one run or several.
         looks: When it was looked at whether it has rounds enough.
     """
-    faults = [unusable(trial) for trial in trials]
-    reasons = [fault for fault in faults if fault]
-    usable = [t for t, fault in zip(trials, faults, strict=True) if not fault]
+    trials, usable, reasons = rounds
     head = trials[0]
     if not usable:
         status = trials[-1].status
@@ -307,24 +322,41 @@ def _efforts(trials: Sequence[TrialRecord]) -> dict[str, object]:
     """What ran, how fast, and what it took to make it run: means over the rounds."""
     speeds = [t.performance for t in trials if t.performance]
     models = [t.model for t in trials if t.model]
-    means: dict[str, Iterable[float | None]] = {
-        "items_per_s": (s.items_per_s for s in speeds),
-        "p50_s": (s.latency_s.p50 for s in speeds),
-        "p90_s": (s.latency_s.p90 for s in speeds),
-        "p99_s": (s.latency_s.p99 for s in speeds),
-        "proportionality_ratio": (
-            t.load.proportionality_ratio if t.load else None for t in trials
-        ),
-        "peak_flops_ratio": (s.peak_flops_ratio for s in speeds),
-        "memory_peak_bytes": (t.utilization.memory_peak_bytes for t in trials),
-        "weight_bytes": (m.weight_bytes for m in models),
-        "converted_ratio": (m.quantised_ratio for m in models),
-        "convert_j": (t.setup.convert_energy_j if t.setup else None for t in trials),
-        "f1": (t.quality.f1 if t.quality else None for t in trials),
-        "recall": (t.quality.recall if t.quality else None for t in trials),
+    answers = [t.quality for t in trials if t.quality]
+    loads = [t.load for t in trials if t.load]
+    setups = [t.setup for t in trials if t.setup]
+    whole = len(trials)
+    used = [t.utilization.memory_peak_bytes for t in trials]
+    found: dict[str, object] = {
+        "memory_peak_bytes": mean(_known(used)),
+        "scheme": models[-1].scheme if models else None,
     }
-    found: dict[str, object] = {name: mean(_known(v)) for name, v in means.items()}
-    return found | {"scheme": models[-1].scheme if models else None}
+    if speeds:
+        latencies = [s.latency_s for s in speeds]
+        found |= {
+            "items_per_s": mean(_known([s.items_per_s for s in speeds])),
+            "p50_s": mean(_known([each.p50 for each in latencies])),
+            "p90_s": mean(_known([each.p90 for each in latencies])),
+            "p99_s": mean(_known([each.p99 for each in latencies])),
+            "peak_flops_ratio": mean(_known([s.peak_flops_ratio for s in speeds])),
+        }
+    if models:
+        found |= {
+            "weight_bytes": mean([m.weight_bytes for m in models]),
+            "converted_ratio": mean(_known([m.quantised_ratio for m in models])),
+        }
+    if len(answers) == whole:
+        found |= {
+            "f1": mean(_known([q.f1 for q in answers])),
+            "recall": mean(_known([q.recall for q in answers])),
+        }
+    if len(loads) == whole:
+        shares = [load.proportionality_ratio for load in loads]
+        found["proportionality_ratio"] = mean(_known(shares))
+    if len(setups) == whole:
+        spent = [setup.convert_energy_j for setup in setups]
+        found["convert_j"] = mean(_known(spent))
+    return found
 
 
 def cost_j(trial: TrialRecord) -> float:

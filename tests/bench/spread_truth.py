@@ -12,7 +12,7 @@ import numpy as np
 from reports.differences import holm, p_values
 from reports.evidence import Evidence
 from reports.pairs import ALPHA, better_counts
-from reports.rows import Row, row_of
+from reports.rows import Row, row_of, tried
 from tests.unit.test_ranking import trial
 
 Array = np.ndarray[Any, Any]
@@ -25,7 +25,7 @@ SPREADS: dict[str, tuple[float, ...]] = {
     "0.5 or 5 %": (0.005, 0.05),
 }
 """Of each configuration's own rounds, in turn."""
-ROWS: list[Row] = [row_of([trial(f"p{k}", 1.0)]) for k in range(max(SIZES))]
+ROWS: list[Row] = [row_of(tried([trial(f"p{k}", 1.0)])) for k in range(max(SIZES))]
 
 
 def moderated(scores: Array) -> tuple[int, int]:
