@@ -52,17 +52,31 @@ def log_t_interval(
         (low, high) in the unit of the values; None with fewer than two values,
         or where one is not positive.
     """
-    if len(values) < 2 or (least := min(values)) <= 0:
+    found = log_t_estimate(values, confidence)
+    return found[1] if found else None
+
+
+Bounds = tuple[float, float]
+
+
+def log_t_estimate(
+    values: Sequence[float], confidence: float = 0.95
+) -> tuple[float, Bounds | None] | None:
+    """The geometric mean with that interval; None of nothing or non-positives."""
+    if not values or (least := min(values)) <= 0:
         return None
     logs = list(map(math.log, values))
     centre = math.fsum(logs) / len(logs)
+    value = min(max(math.exp(centre), least), max(values))
+    if len(values) < 2:
+        return value, None
     freedom = len(logs) - 1
     variance = math.fsum([(log - centre) ** 2 for log in logs]) / freedom
     half = t_quantile(freedom, confidence) * math.sqrt(variance / len(logs))
     if abs(centre) + half > 700:  # beyond what a float can hold
-        return None
-    value = min(max(math.exp(centre), least), max(values))
-    return min(math.exp(centre - half), value), max(math.exp(centre + half), value)
+        return value, None
+    low, high = math.exp(centre - half), math.exp(centre + half)
+    return value, (min(low, value), max(high, value))
 
 
 def wilson_interval(

@@ -13,7 +13,7 @@ from harness.records import Configuration, Phase, TrialRecord
 from harness.sequential import ONE_LOOK, Looks
 from harness.stats import (
     geometric_mean,
-    log_t_interval,
+    log_t_estimate,
     mean,
     t_quantile,
     wilson_interval,
@@ -211,24 +211,22 @@ def row_of(rounds: Tried, looks: Looks = ONE_LOOK) -> Row:
     )
 
 
-def _known(values: Iterable[float | None]) -> list[float]:
+def _known(values: Sequence[float | None]) -> list[float]:
     """The values, or nothing at all when one of them is missing."""
-    known = []
-    for value in values:
-        if value is None or not math.isfinite(value):
-            return []
-        known.append(value)
-    return known
+    known = [value for value in values if value is not None]
+    is_whole = len(known) == len(values) and all(map(math.isfinite, known))
+    return known if is_whole else []
 
 
 def _interval(values: Sequence[float], confidence: float) -> Interval:
     """Geometric mean over rounds (plain mean where one is 0) with its interval."""
-    value = geometric_mean(values)
-    if value is None:
+    if len(values) < ENOUGH_ROUNDS:
+        return Interval(value=geometric_mean(values) or mean(values))
+    found = log_t_estimate(values, confidence)
+    if found is None:
         return Interval(value=mean(values))
-    enough = len(values) >= ENOUGH_ROUNDS
-    found = log_t_interval(values, confidence) if enough else None
-    low, high = found or (None, None)
+    value, bounds = found
+    low, high = bounds or (None, None)
     return Interval(value=value, low=low, high=high)
 
 
@@ -244,9 +242,12 @@ def _energies(trials: Sequence[TrialRecord], confidence: float) -> dict[str, Any
         if s > 0
     ]
     co2e = _known(
-        c.co2e_g / w.items if c and c.co2e_g is not None else None for _, w, c in pairs
+        [
+            c.co2e_g / w.items if c and c.co2e_g is not None else None
+            for _, w, c in pairs
+        ]
     )
-    modelled = _known(total.modelled_ratio for total, _, _ in pairs)
+    modelled = _known([total.modelled_ratio for total, _, _ in pairs])
     origins = [total.provenance for total, _, _ in pairs]
     costs = [j / n for j, n in zip(joules, items, strict=True)]
     return {
@@ -278,12 +279,12 @@ def _qualities(
     scored = [q for q in answers if q.n > 0]
     if len(scored) != len(trials):
         return {"reason": "no answer of the window was scored"}
-    accuracies = _known(q.accuracy for q in scored)
+    accuracies = _known([q.accuracy for q in scored])
     if not accuracies or not all(0 <= a <= 1 for a in accuracies):
         return {"reason": scored[0].reason or "no accuracy in [0, 1] was recorded"}
     accuracy = mean(accuracies)
-    skill = mean(_known(q.skill for q in scored))
-    baseline = mean(_known(q.constant_baseline for q in scored))
+    skill = mean(_known([q.skill for q in scored]))
+    baseline = mean(_known([q.constant_baseline for q in scored]))
     if skill is None and accuracy is not None and baseline is not None:
         skill = (accuracy - baseline) / (1 - baseline) if baseline < 1 else 0.0
     bounds = _accuracy_bounds(accuracies, min(q.n for q in scored), confidence)
