@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from harness.contracts import EdgeMeter
 from harness.jobs import Protocol
+from harness.readings import Span
 
 ASK_PERIOD_S = 0.5
 SHORTEST_CAP_S = 60.0
@@ -38,6 +39,29 @@ class Filling:
             elapsed_s + max(ASK_PERIOD_S, expected_s), longest_wait_s(asked)
         )
         return False
+
+
+def lasting_s(protocol: Protocol, meter: EdgeMeter, span: Span) -> float:
+    """Length of a window that is drawn beforehand, such that it has its updates.
+
+    They come as they did in a span before it; where none came, it waits as long as a
+    window may.
+
+    Args:
+        protocol: What is asked for.
+        meter: Of the trial.
+        span: What was worked at full load before the window.
+    """
+    least_s = protocol.window_min_s
+    seen = meter.updates(span.start_ns) if protocol.window_updates else None
+    if seen is None:
+        return least_s  # a model has no updates to wait for
+    longest_s = longest_wait_s(protocol)
+    if not seen:
+        return longest_s
+    return min(
+        max(least_s, protocol.window_updates * span.duration_s / seen), longest_s
+    )
 
 
 def longest_wait_s(protocol: Protocol) -> float:

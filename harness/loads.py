@@ -87,8 +87,9 @@ class Load(Noun):
         levels: One where the rate stayed the same.
         dynamic_range_ratio: 1 - (power at 0 % / power at 100 %).
         proportionality_ratio: EP of Ryckbosch, Polfliet and Eeckhout, "Trends in Server
-            Energy Proportionality", Computer 44(9), 2011: 1 less the area between the
-            curve of power over load and the ideal line, over the area below that line;
+            Energy Proportionality", Computer 44(9), 2011, doi:10.1109/MC.2011.130: 1
+            less the area between the curve of power over load and the ideal line, over
+            the area below that line (2 - 2 times the area below power over full power);
             1 is proportional, 0 draws the same power at any load.
         reason: Why something is missing.
     """

@@ -2,12 +2,14 @@
 
 The levels are those of a graduated load (SPECpower_ssj2008 has them, too): queries at
 random instants at each share of the capacity that was found before the window, and no
-query at all at 0 %. Each level lasts a window and lies between edges of its own.
+query at all at 0 %. Each level lasts a window and lies between edges of its own; it has
+the meter updates of one, and all levels together its items.
 """
 
 from typing import Any
 
 from harness.bench import Bench, Fill, Scenario, Work
+from harness.filling import lasting_s
 from harness.jobs import Job, Protocol, Served, Stretch
 from harness.scenarios.serving import (
     answering,
@@ -35,20 +37,32 @@ def prepare(bench: Bench, job: Job) -> Fill:
 
     bench.span("search", look)
     answering(bench).forget()
-    return lambda work: _work(bench, job, work, found[0])
+    updates_s = lasting_s(job.protocol, bench.meter, bench.spans[-1])
+    lasts_s = max(updates_s, _items_s(job.protocol, found[0]))
+    return lambda work: _work(bench, job, work, (found[0], lasts_s))
 
 
-def _work(bench: Bench, job: Job, work: Work, capacity: float) -> None:
+def _items_s(protocol: Protocol, capacity: float) -> float:
+    """How long a level must last for all of them to have the items of a window."""
+    rate_per_s = capacity * sum(_levels(protocol))
+    return protocol.window_items / rate_per_s if rate_per_s else 0.0
+
+
+def _work(bench: Bench, job: Job, work: Work, found: tuple[float, float]) -> None:
     """Level by level, each until its time is up and its queries are answered."""
-    stretches = [_level(bench, job, share, capacity) for share in _levels(job.protocol)]
+    capacity, lasts_s = found
+    stretches = [
+        _level(bench, job, share, (round(share * capacity * lasts_s), lasts_s))
+        for share in _levels(job.protocol)
+    ]
     work.items = sum(len(each.latencies_s) for each in stretches)
     work.steps = sum(each.batches for each in stretches)
     work.served = Served(stretches=tuple(stretches), capacity_per_s=capacity)
 
 
-def _level(bench: Bench, job: Job, share: float, capacity: float) -> Stretch:
-    lasts_s = job.protocol.window_min_s
-    n = round(share * capacity * lasts_s)
+def _level(bench: Bench, job: Job, share: float, queries: tuple[int, float]) -> Stretch:
+    """So many queries within so many seconds."""
+    n, lasts_s = queries
     seed = f"{job.seed}-{job.round}-{share}"
     due_s = arrivals_within_s(n, lasts_s, seed)
     found: list[Stretch] = []

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness import latency
 from harness.bench import Bench, Fill, Scenario, Work
+from harness.filling import lasting_s
 from harness.jobs import Job, Protocol, Served
 from harness.loads import Target, Try
 from harness.noun import Noun
@@ -71,7 +72,8 @@ def prepare(bench: Bench, job: Job) -> Fill:
     found: list[Served] = []
     bench.span("search", lambda: found.append(_explore(bench, job, setting)))
     answering(bench).forget()
-    return lambda work: _work(bench, job, work, found[0])
+    lasts_s = lasting_s(job.protocol, bench.meter, bench.spans[-1])
+    return lambda work: _work(bench, job, work, (found[0], lasts_s))
 
 
 def _setting(protocol: Protocol) -> Setting:
@@ -165,14 +167,16 @@ def _seed(job: Job, purpose: str) -> str:
     return f"{seed}-{job.round}-{purpose}"
 
 
-def _work(bench: Bench, job: Job, work: Work, known: Served) -> None:
+def _work(bench: Bench, job: Job, work: Work, found: tuple[Served, float]) -> None:
     """The window: arrivals of its own at the rate that was given or found.
 
     Where no rate passed, it is the first that was tried.
     """
+    known, lasts_s = found
     setting = _setting(job.protocol)
     rate = setting.rate_per_s or known.found_per_s or known.tries[0].offered_per_s
-    n = _queries(rate, job.protocol.window_min_s, setting.target)
+    n = _queries(rate, lasts_s, setting.target)
+    n = max(n, job.protocol.window_items)
     due_s = arrivals_s(rate, n, _seed(job, "window"))
     queue: Queue = serve(bench, due_s, job.configuration.batch_size)
     work.items = len(queue.latencies_s)

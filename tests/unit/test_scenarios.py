@@ -9,12 +9,13 @@ import pytest
 from harness.bench import Work
 from harness.contracts import Setting
 from harness.errors import BenchError
-from harness.jobs import Outcome
+from harness.jobs import Outcome, Served
 from harness.records import Configuration, Phase
 from harness.scenarios import SCENARIOS, load_curve, server, single_stream, unsupported
 from harness.scenarios.serving import arrivals_s, arrivals_within_s, rehearse, serve
 from harness.trial import run_trial
-from tests.serving_bench import LateClock, bench_of, job_of, server_of
+from tests.fakes import FakeClock
+from tests.serving_bench import LateClock, Meter, bench_of, job_of, server_of
 from tests.unit.test_trial import StepBackend, StepClock, StepMeter, StepWorkload
 
 SERVICE_S = 0.010
@@ -257,6 +258,56 @@ def test_a_curve_has_a_level_for_each_share_between_edges_of_its_own() -> None:
     assert idle.work_s == pytest.approx(10.0)
     assert len(full.latencies_s) / full.work_s == pytest.approx(capacity, rel=0.05)
     assert [s.name for s in bench.spans] == ["search"] + ["level"] * 6
+
+
+class SlowMeter(Meter):
+    """A counter that changes every so often; never in `period_s` of None."""
+
+    def __init__(self, clock: FakeClock, period_s: float | None) -> None:
+        super().__init__(clock)
+        self.period_s = period_s
+
+    def updates(self, since_ns: int) -> int:
+        elapsed_s = (self.clock.now_ns() - since_ns) / 1e9
+        return int(elapsed_s / self.period_s) if self.period_s else 0
+
+
+def filled(name: str, period_s: float | None, **protocol: object) -> Served:
+    """What a window of 10 s at least was filled with."""
+    bench, work = bench_of(SERVICE_S), Work()
+    assert isinstance(bench.clock, FakeClock)
+    bench.meter = SlowMeter(bench.clock, period_s)
+    given = {"rate_per_s": 50.0} if name == "server" else {}
+    job = job_of(name, window_s=10.0, **given)
+    asked = job.protocol.model_copy(update=protocol)
+    SCENARIOS[name].prepare(bench, job.model_copy(update={"protocol": asked}))(work)
+    assert work.served is not None
+    return work.served
+
+
+@pytest.mark.parametrize(
+    ("period_s", "longest_s", "lasts_s"),
+    [(0.01, None, 10.0), (0.2, None, 20.0), (5.0, 30.0, 30.0), (None, 30.0, 30.0)],
+)
+def test_a_window_of_arrivals_lasts_for_the_updates_of_the_meter(
+    period_s: float | None, longest_s: float | None, lasts_s: float
+) -> None:
+    asked = {"window_updates": 100, "window_max_s": longest_s}
+
+    (window,) = filled("server", period_s, **asked).stretches
+    levels = filled("load-curve", period_s, **asked).stretches
+
+    assert len(window.latencies_s) == pytest.approx(max(662, 50 * lasts_s), rel=0.05)
+    spans = [each.span.duration_s for each in levels if each.span]
+    assert spans[:-1] == pytest.approx([lasts_s] * 5, rel=0.05)
+
+
+def test_a_window_of_arrivals_has_the_items_that_were_asked_for() -> None:
+    (window,) = filled("server", 0.01, window_items=2000).stretches
+    curve = filled("load-curve", 0.01, window_items=6000).stretches
+
+    assert len(window.latencies_s) == 2000
+    assert sum(len(each.latencies_s) for each in curve) == pytest.approx(6000, abs=6)
 
 
 @pytest.mark.parametrize("name", [n for n in SCENARIOS if n != "offline"])
