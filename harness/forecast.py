@@ -1,17 +1,26 @@
 """What a plan will take, by earlier runs; and whether its data can decide a floor."""
 
+import json
 import math
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.plan import Plan
 from harness.records import Phase, TrialRecord
 from harness.stats import median
+from harness.store import RunFolder
 
 POWER_FACTOR = 6.2
 """(1.645 + 0.842)^2: one-sided 5 %, 80 % power, paired answers (Connor 1987)."""
 DISAGREEMENT = 0.02
 """Share of items that a converted model answers otherwise, where nothing is known."""
+LATEST = 20
+"""So many trials of a configuration say what it takes; older ones are not read."""
+KEY = re.compile(rb'"key":\s*("(?:[^"\\]|\\.)*")')
+TRIALS = "trials.jsonl"
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,35 @@ class Forecast:
     energy_j: float | None
     known: int
     configurations: int
+
+
+def earlier(plan: Plan, history: Path) -> list[TrialRecord]:
+    """The latest trials of a plan's configurations, of the run folders in a folder.
+
+    What cannot be read is passed over.
+    """
+    wanted = {json.dumps(t.key, ensure_ascii=False).encode() for t in plan.trials}
+    found: list[TrialRecord] = []
+    counts: Counter[bytes] = Counter()
+    for path in sorted(history.glob(f"*/{TRIALS}"), key=_changed_s, reverse=True):
+        for line in reversed(RunFolder(path.parent).lines(TRIALS)):
+            named = KEY.search(line)
+            if named is None or named[1] not in wanted or counts[named[1]] >= LATEST:
+                continue
+            try:
+                found.append(TrialRecord.model_validate_json(line))
+            except ValueError:
+                continue
+            counts[named[1]] += 1
+    return found
+
+
+def _changed_s(path: Path) -> tuple[float, str]:
+    """When a file was changed, and its name: none of them may vanish meanwhile."""
+    try:
+        return path.stat().st_mtime, str(path)
+    except OSError:
+        return 0.0, str(path)
 
 
 def forecast(plan: Plan, records: Iterable[TrialRecord]) -> Forecast | None:

@@ -1,10 +1,10 @@
 """`bench run`, `bench resume` and `bench plan`."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rich.markup import escape
 
@@ -13,15 +13,17 @@ from harness.commands.console import err, out, print_json, table
 from harness.commands.ranking import show_ranking
 from harness.contracts import Executor
 from harness.errors import UsageError
-from harness.forecast import Forecast, forecast, undecided
+from harness.forecast import Forecast, earlier, forecast, undecided
+from harness.matrix import Skipped
 from harness.plan import Plan, make_plan, parse_plan, shortest_s
 from harness.progress import ProgressDisplay, left
-from harness.records import TrialRecord
 from harness.runner import run_plan
 from harness.store import RunFolder
 from harness.suite import load_suite
 
 INTERRUPTED = 130
+FEW_KEYS = 3
+"""More skipped keys are not all listed."""
 
 
 def run(
@@ -86,22 +88,19 @@ def plan(
 ) -> int:
     """What would run, how long and for how many joules, and why the rest would not."""
     made = make_plan(load_suite(suite_name, settings), only)
-    expected = forecast(made, _earlier(history))
+    expected = forecast(made, earlier(made, history))
     doubtful = _undecided(made)
     if as_json:
         more = {"forecast": asdict(expected) if expected else None}
         print_json(made.model_dump(mode="json") | more | {"warnings": doubtful})
         return 0
-    keys = list(dict.fromkeys(trial.key for trial in sorted(made.trials, key=_by_key)))
+    counts = Counter(trial.key for trial in made.trials)
     shown = table("configuration", "trials")
-    for key in keys:
-        count = sum(trial.key == key for trial in made.trials)
-        shown.add_row(escape(key), str(count))
-    for skip in made.skips:
-        shown.add_row(
-            escape(skip.configuration.key), f"[dim]skipped: {escape(skip.reason)}[/dim]"
-        )
+    for key in sorted(counts):
+        shown.add_row(escape(key), str(counts[key]))
     out().print(shown)
+    for line in skipped_lines(made.skips):
+        out().print(line, style="dim", markup=False, highlight=False)
     out().print(
         f"{_trials(made)}; idle, warm-up and windows take at least "
         f"{left(shortest_s(made))} minutes, loading and training come on top",
@@ -133,17 +132,28 @@ def _said(expected: Forecast, history: Path) -> str:
     )
 
 
-def _earlier(history: Path) -> list[TrialRecord]:
-    """Trials of the run folders in a folder; what cannot be read is passed over."""
-    folders = sorted(path.parent for path in history.glob("*/trials.jsonl"))
-    return [r for folder in folders for r in RunFolder(folder).records().records]
+def skipped_lines(skips: Sequence[Skipped]) -> list[str]:
+    """What would not run, by reason, the most frequent first."""
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for skip in skips:
+        by_reason[skip.reason].append(skip.configuration.key)
+    ordered = sorted(by_reason.items(), key=lambda each: (-len(each[1]), each[0]))
+    return [f"skipped {len(k)}: {why}: {_brief(k)}" for why, k in ordered]
+
+
+def _brief(keys: Sequence[str]) -> str:
+    """A few keys; of more, the parts that all have in common, where there are any."""
+    if len(keys) <= FEW_KEYS:
+        return ", ".join(keys)
+    parts = list(zip(*(key.split("/") for key in keys), strict=False))
+    common = [part[0] if len(set(part)) == 1 else "*" for part in parts]
+    if set(common) == {"*"}:
+        return f"{', '.join(keys[:FEW_KEYS])} and {len(keys) - FEW_KEYS} more"
+    is_longer = any(key.count("/") >= len(common) for key in keys)
+    return "/".join(common) + "*" * (is_longer and common[-1] != "*")
 
 
 def _undecided(made: Plan) -> list[str]:
     cards = registry.cards()
     sizes = {n: c.test_items for n, c in cards.items() if c.test_items is not None}
     return undecided(made, sizes, {name: card.floor for name, card in cards.items()})
-
-
-def _by_key(trial: Any) -> str:
-    return str(trial.key)
