@@ -1,7 +1,7 @@
 """The table a person reads: best first, one unit a column, doubts with their cure."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -160,25 +160,41 @@ def _reasons(group: Group, names: dict[str, str]) -> list[str]:
 
 
 def _table(group: Group, console: Console) -> Table:
-    """The table with as many columns as the width has room for."""
-    columns = _columns(group)
-    wide = console.width >= CO2E_MIN_COLUMNS
-    for dropped in DROPPED:
-        if not dropped and not wide:
-            continue
-        table = _filled(group, [c for c in columns if not c[0].endswith(dropped)])
-        unlimited = console.options.update(max_width=MOST_COLUMNS)
+    """The table with as many columns as the width has room for.
+
+    The narrowest has rank, name, accuracy and joules without their spread; where even
+    that is too wide, names are folded, and no figure is cut.
+    """
+    unlimited = console.options.update(max_width=MOST_COLUMNS)
+    for columns in _layouts(group, wide=console.width >= CO2E_MIN_COLUMNS):
+        table = _filled(group, columns)
         if console.measure(table, options=unlimited).maximum <= console.width:
-            break
-    return table
+            return table
+    return _filled(group, columns, fold=True)
 
 
-def _filled(group: Group, columns: Sequence[tuple[str, Cells]]) -> Table:
-    """A table of the given columns; names are never wrapped."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+def _layouts(group: Group, *, wide: bool) -> Iterator[Sequence[tuple[str, Cells]]]:
+    """Columns to try, each time fewer."""
+    columns = _columns(group)
+    for dropped in DROPPED if wide else DROPPED[1:]:
+        yield [each for each in columns if not each[0].endswith(dropped)]
+    plain = _columns(group, spread=False)
+    yield [each for each in plain if not each[0].endswith(DROPPED[-1])]
+
+
+def _filled(
+    group: Group, columns: Sequence[tuple[str, Cells]], *, fold: bool = False
+) -> Table:
+    """A table of the given columns; names are wrapped only if they have to be."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     for title, _ in columns:
         is_name = title == "configuration"
-        table.add_column(title, justify="left" if is_name else "right", no_wrap=True)
+        table.add_column(
+            title,
+            justify="left" if is_name else "right",
+            no_wrap=not (fold and is_name),
+            overflow="fold",
+        )
     for row in group.rows:
         if row.verdict == "skipped" and len(group.rows) > MOST_ROWS:
             continue  # the lines below the table tell why
@@ -187,7 +203,7 @@ def _filled(group: Group, columns: Sequence[tuple[str, Cells]]) -> Table:
     return table
 
 
-def _columns(group: Group) -> list[tuple[str, Cells]]:
+def _columns(group: Group, *, spread: bool = True) -> list[tuple[str, Cells]]:
     """Title and cell of each column; one unit a column, from its largest entry."""
     names = short_names(group.rows)
     size, prefix = scale_for(row.energy_per_item_j.value for row in group.rows)
@@ -197,7 +213,7 @@ def _columns(group: Group) -> list[tuple[str, Cells]]:
         ("#", lambda row: _place(row, tied)),
         ("configuration", lambda row: names[row.key]),
         ("accuracy", _accuracy),
-        (f"{prefix}J / item", lambda row: _joules(row, size)),
+        (f"{prefix}J / item", lambda row: _joules(row, size, spread=spread)),
         ("accuracy / J", lambda row: _ratio(row, row.accuracy_per_j.value)),
         ("vs best", lambda row: _ratio(row, row.score_vs_best, mark=False)),
         *_conversion_columns(group),
@@ -247,9 +263,10 @@ def _accuracy(row: Row) -> str:
     return row.verdict if not row.trials else "-"
 
 
-def _joules(row: Row, size: float) -> str:
+def _joules(row: Row, size: float, *, spread: bool) -> str:
     """Joules an item in the column's unit, with half the interval."""
-    value, half = row.energy_per_item_j.value, row.energy_per_item_j.half
+    value = row.energy_per_item_j.value
+    half = row.energy_per_item_j.half if spread else None
     if value is None:
         return "-"
     return _mark(row, with_spread(value / size, None if half is None else half / size))

@@ -152,3 +152,42 @@ def test_a_group_of_long_names_drops_a_column_rather_than_wrap_them() -> None:
     assert "int8-dynamic-" + "x" * 16 in screen
     assert isinstance(group, Group)
     assert isinstance(long[0], Row)
+
+
+def tied(count: int) -> Ranking:
+    """So many configurations of long names, none shown to differ from another."""
+    records = [r for r in stored() if r.key.endswith("infer/fp32/cpu/b8")]
+    changes = [
+        {"configuration": twin, "key": twin.key}
+        for number in range(count)
+        for twin in [
+            records[0].configuration.model_copy(
+                update={"runtime": "onnxruntime", "suffix": f"-{number:02}"}
+            )
+        ]
+    ]
+    return rank([r.model_copy(update=c) for c in changes for r in records])
+
+
+@pytest.mark.parametrize(("width", "spread"), [(50, False), (60, True), (80, True)])
+def test_a_narrow_terminal_drops_columns_and_cuts_nothing(
+    width: int,
+    spread: bool,  # noqa: FBT001
+) -> None:
+    screen = printed(tied(23), width=width)
+
+    rows = [line for line in screen.splitlines() if "[1-23]" in line]
+    assert len(rows) == 23
+    assert all(len(line) <= width for line in screen.splitlines())
+    assert "…" not in screen
+    assert rows[0].split()[:5] == ["1=", "[1-23]", "fp32", "onnxruntime-00", "0.842"]
+    assert ("±" in rows[0]) == spread
+
+
+def test_where_nothing_is_left_to_drop_names_fold_and_figures_stay() -> None:
+    screen = printed(tied(3), width=38)
+
+    rows = [line for line in screen.splitlines() if "[1-3]" in line]
+    assert len(rows) == 3
+    assert all(line.startswith("1= [1-3]") and "0.842" in line for line in rows)
+    assert "…" not in screen
