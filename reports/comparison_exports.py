@@ -56,8 +56,12 @@ def render(comparison: Comparison, console: Console) -> None:
     """Print a table, the reasons below it and a sentence."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for place, title in enumerate(HEAD):
-        side = "right" if place > 1 else "left"
-        table.add_column(title, justify=side, no_wrap=place > 0, overflow="fold")
+        table.add_column(
+            title,
+            justify="right" if place > 1 else "left",
+            no_wrap=place > 0,
+            overflow="fold",
+        )
     known = [row for row in comparison.rows if row.energy_ratio.value is not None]
     for row in known:
         style = STYLES.get(row.outcome)

@@ -110,8 +110,9 @@ def all_log_scores(
         fit = np.isfinite(gains) & np.isfinite(costs) & (gains > 0) & (costs > 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             values = np.log(gains) - np.log(costs)
-        for place, is_fit, value in zip(places, fit.all(axis=1), values, strict=True):
-            scores[place] = value if is_fit else None
+        whole = np.flatnonzero(fit.all(axis=1)).tolist()
+        for number in whole:
+            scores[places[number]] = values[number]
     return scores
 
 

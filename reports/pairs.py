@@ -93,7 +93,7 @@ def _moments(scores: Sequence[Array], counts: Array) -> tuple[Array, Array]:
     means, variances = np.empty(len(scores)), np.empty(len(scores))
     for count in np.unique(counts):
         places = np.flatnonzero(counts == count)
-        values = np.stack([scores[place] for place in places])
+        values = np.stack([scores[place] for place in places.tolist()])
         means[places] = values.mean(axis=1)
         variances[places] = values.var(axis=1, ddof=1)
     return means, variances

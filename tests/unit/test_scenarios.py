@@ -277,8 +277,9 @@ def filled(name: str, period_s: float | None, **protocol: object) -> Served:
     bench, work = bench_of(SERVICE_S), Work()
     assert isinstance(bench.clock, FakeClock)
     bench.meter = SlowMeter(bench.clock, period_s)
-    given = {"rate_per_s": 50.0} if name == "server" else {}
-    job = job_of(name, window_s=10.0, **given)
+    job = job_of(name, window_s=10.0)
+    if name == "server":
+        job = job_of(name, window_s=10.0, rate_per_s=50.0)
     asked = job.protocol.model_copy(update=protocol)
     SCENARIOS[name].prepare(bench, job.model_copy(update={"protocol": asked}))(work)
     assert work.served is not None
