@@ -17,4 +17,6 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            gc.freeze()  # counts what is new as old, instead of walking through it now
+            gc.unfreeze()
             gc.enable()
