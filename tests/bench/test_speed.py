@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.metering import start_meter
+from harness.outcomes import Outcomes
 from harness.records import TrialRecord
 from harness.registry import PROBES, create
 from harness.sampler import Sampler
@@ -79,3 +81,25 @@ def test_reading_a_run_folder(benchmark: Any, tmp_path: Path) -> None:
     (tmp_path / "trials.jsonl").write_text(lines + "\n")
 
     benchmark.pedantic(RunFolder(tmp_path).records, rounds=3)
+
+
+@pytest.mark.benchmark(group="3,000 stored answers, CPU time", timer=time.process_time)
+def test_reading_answers(benchmark: Any, tmp_path: Path) -> None:
+    """A thousand configurations of three rounds that answer alike, 1000 items each."""
+    records = many(1000, 3)
+    (tmp_path / "outcomes").mkdir()
+    chance = np.random.default_rng(0)
+    named = []
+    for place, record in enumerate(records):
+        if not place % 3:
+            correct = chance.permutation(1000) < 800
+        name = f"t{place}"
+        file = tmp_path / "outcomes" / f"{name}.npz"
+        np.savez_compressed(file, correct=correct, item=np.arange(1000))
+        named.append(record.model_copy(update={"trial": name}))
+
+    def read() -> None:
+        outcomes = Outcomes(named, [tmp_path] * len(named))
+        assert all(outcomes.read(record) for record in named)
+
+    benchmark.pedantic(read, rounds=3)
