@@ -107,7 +107,7 @@ class ProgressDisplay(Observer):
         if ran < 3:
             return max(0.0, self._estimate_s - (self._now_s() - self._started_s))
         per_trial_s = (self._now_s() - self._started_s) / ran
-        return per_trial_s * (self._trials - self._done)
+        return per_trial_s * max(0, self._trials - self._done)  # some run again
 
     def _say(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True)

@@ -50,5 +50,18 @@ def test_a_failure_is_said_at_once_with_its_reason() -> None:
     assert "failed: killed" in stream.getvalue()
 
 
+def test_trials_that_run_again_take_no_negative_time() -> None:
+    shown, stream, time_s = display(terminal=False)
+
+    shown.run_started(3, 0)
+    for number in range(4):
+        time_s[0] += 60.0
+        shown.trial_finished(record(f"r0-00{number}"))
+    shown.trial_started("cnn/train/fp32/cpu/b32", 0)
+
+    assert "0:00 left" in stream.getvalue()
+    assert "-" not in stream.getvalue().rpartition("starting")[2]
+
+
 def test_time_left_reads_as_minutes_and_seconds() -> None:
     assert left(125.4) == "2:05"
