@@ -28,6 +28,11 @@ class BenchError(Exception):
         self.message = message
         self.hint = hint
 
+    def told(self) -> str:
+        """Message and cure in one line; what cannot be printed is escaped."""
+        text = "; ".join(filter(None, (self.message, self.hint)))
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
 
 class UsageError(BenchError):
     """The command line or an input file is at fault."""

@@ -135,7 +135,7 @@ def _guarded(job: Job, events: int) -> Outcome:
         return _perform(job, events)
     except BenchError as error:
         traceback.print_exc()
-        reason = f"{error.message} {error.hint}".strip()
+        reason = error.told()
     except Exception as error:  # noqa: BLE001 (the boundary)
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:500]

@@ -4,8 +4,10 @@ Files are untrusted: none is unpickled, sizes are bounded, faults name the place
 """
 
 import hashlib
+import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,23 +22,44 @@ TEST_SHARE = 0.2
 MAX_ITEMS = 1_000_000
 CHUNK = 1 << 20
 
+DEPTHS = ("*", "*/*", "*/*/*")
+"""As deep as data is read: `train`, a class, a file; links to folders are followed."""
+
 Indices = NDArray[np.int64]
 
 
-def content_sha256(path: Path, patterns: Sequence[str] = ("**/*",)) -> str:
+def content_sha256(path: Path, patterns: Sequence[str] = DEPTHS) -> str:
     """Digest of a file, or of the names and contents of files below a folder.
 
     Hidden files do not count. Kept for as long as sizes and times stay the same.
+
+    Raises:
+        BenchError: Something cannot be read, or there is too much.
     """
-    if path.is_file():
-        return _sha256((path,), _stamp(path))
-    found = {p for pattern in patterns for p in path.glob(pattern)}
-    files = sorted(p for p in found if p.is_file() and not _hidden(p, path))
-    if len(files) > MAX_ITEMS:
+    with readable(path):
+        if path.is_file():
+            return _sha256((path,), _stamp(path))
+        found = {p for pattern in patterns for p in path.glob(pattern)}
+        files = sorted(p for p in found if p.is_file() and not _hidden(p, path))
+        if len(files) > MAX_ITEMS:
+            raise BenchError(
+                f"data: {path}: more than {MAX_ITEMS} files",
+                hint="give a smaller folder",
+            )
+        return _sha256(tuple(files), tuple(_stamp(file) for file in files), path)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """What the system refuses about a path becomes a fault of the data."""
+    try:
+        yield
+    except OSError as error:
+        where, why = error.filename or path, error.strerror or error
         raise BenchError(
-            f"data: {path}: more than {MAX_ITEMS} files", hint="give a smaller folder"
-        )
-    return _sha256(tuple(files), tuple(_stamp(file) for file in files), path)
+            f"data: {where}: cannot be read: {why}",
+            hint="mend its permissions, or take it away",
+        ) from error
 
 
 def _hidden(file: Path, folder: Path) -> bool:
@@ -55,9 +78,8 @@ def _sha256(files: tuple[Path, ...], stamps: object, folder: Path | None = None)
     digest = hashlib.sha256()
     for file in files:
         if folder is not None:
-            digest.update(
-                f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode()
-            )
+            digest.update(os.fsencode(file.relative_to(folder)))
+            digest.update(f"\0{file.stat().st_size}\0".encode())
         with file.open("rb") as stream:
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)

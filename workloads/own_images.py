@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.errors import BenchError
 from workloads.datasets import SPLIT_SEED, Split
-from workloads.own_data import MAX_ITEMS, divided, numbered
+from workloads.own_data import MAX_ITEMS, divided, numbered, readable
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 FORMATS = ("PNG", "JPEG")
@@ -64,7 +64,8 @@ def as_floats(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _items(folder: Path) -> tuple[list[Path], list[str]]:
     """Images below a folder, and the class of each: its folder's name."""
-    classes = [p for p in sorted(folder.iterdir()) if p.is_dir() and p.name[0] != "."]
+    with readable(folder):
+        classes = [p for p in _shown(folder) if p.is_dir()]
     if not classes:
         raise BenchError(
             f"data: {folder}: no folders in it",
@@ -73,7 +74,8 @@ def _items(folder: Path) -> tuple[list[Path], list[str]]:
     paths: list[Path] = []
     names: list[str] = []
     for each in classes:
-        images = [p for p in sorted(each.iterdir()) if p.suffix.lower() in SUFFIXES]
+        with readable(each):
+            images = [p for p in _shown(each) if p.suffix.lower() in SUFFIXES]
         if not images:
             raise BenchError(
                 f"data: {each}: no image in it ({', '.join(SUFFIXES)})",
@@ -88,6 +90,11 @@ def _items(folder: Path) -> tuple[list[Path], list[str]]:
     return paths, names
 
 
+def _shown(folder: Path) -> list[Path]:
+    """What is in a folder, without what is hidden."""
+    return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+
+
 def _pixels(paths: Sequence[Path], side: int, channels: int) -> NDArray[np.uint8]:
     """Images [n, channels, side, side]."""
     pixels = np.empty((len(paths), channels, side, side), dtype=np.uint8)
@@ -100,6 +107,8 @@ def _image(path: Path, side: int, channels: int) -> NDArray[np.uint8]:
     """One image [channels, side, side]; its size is looked at before it is unpacked."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    if not path.is_file():
+        raise _fault(path, "not a file", "mend the link")
     if path.stat().st_size > MAX_FILE_BYTES:
         raise _fault(path, f"larger than {MAX_FILE_BYTES >> 20} MiB", "make it smaller")
     try:

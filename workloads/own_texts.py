@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness.errors import BenchError
 from harness.near import nearest
-from workloads.own_data import MAX_ITEMS, divided, numbered
+from workloads.own_data import MAX_ITEMS, divided, numbered, readable
 
 MAX_FILE_BYTES = 512 << 20
 MAX_TABLE_BYTES = 4 << 30  # of a Parquet file when it is unpacked
@@ -82,6 +82,13 @@ def _as_given(path: Path, rows: Sequence[Row]) -> Texts:
     """Sides as the file has them; what is neither train nor test is left out."""
     train = [row for row in rows if row.side == TRAIN]
     test = [row for row in rows if row.side == TEST]
+    if path.is_file() and not (train and test):
+        said = sorted({row.side for row in rows})
+        raise BenchError(
+            f"data: {path}: no {'test' if train else 'training'} items; its split "
+            f"says {_listed(said)}",
+            hint=f"write {TRAIN} and {TEST} there, or take the column out",
+        )
     y_train, y_test = numbered(path, [r.label for r in train], [r.label for r in test])
     return Texts([r.text for r in train], y_train, [r.text for r in test], y_test)
 
@@ -104,6 +111,10 @@ def _read(path: Path, asked: tuple[str, str]) -> Iterator[Row]:
             f"data: {path}: not one of {', '.join(SUFFIXES)}",
             hint="save it as CSV with a first line that names the columns",
         )
+    if not path.is_file():
+        raise BenchError(
+            f"data: {path}: not a file", hint="save what it gives in a file"
+        )
     if path.stat().st_size > MAX_FILE_BYTES:
         raise BenchError(
             f"data: {path}: larger than {MAX_FILE_BYTES >> 20} MiB",
@@ -121,7 +132,7 @@ def _read(path: Path, asked: tuple[str, str]) -> Iterator[Row]:
 def _row(where: str, text: Any, label: Any, side: Any) -> Row:
     """One row of words, or what is wrong with it."""
     for name, value in (("text", text), ("class", label)):
-        if value is None or value != value or not str(value).strip():  # noqa: PLR0124 (NaN)
+        if _is_missing(value):
             raise BenchError(
                 f"{where}: no {name}", hint="fill it in, or take out such rows"
             )
@@ -139,10 +150,16 @@ def _row(where: str, text: Any, label: Any, side: Any) -> Row:
     return Row(" ".join(text.split()), str(label).strip(), given)
 
 
+def _is_missing(value: Any) -> bool:
+    """None, NaN as a number or as programs write it, or nothing but space."""
+    return value is None or str(value).strip() in ("", "nan", "NaN")
+
+
 def _csv_rows(
     path: Path, asked: tuple[str, str]
 ) -> Iterator[tuple[str, str, str, str]]:
-    raw = path.read_bytes()
+    with readable(path):
+        raw = path.read_bytes()
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -172,7 +189,8 @@ def _csv_rows(
     except csv.Error as error:
         raise BenchError(
             f"data: {path}:{reader.line_num}: not CSV: {error}",
-            hint="a quote may be missing its partner; within a text write it twice",
+            hint="a quote may be missing its partner (within a text write it twice), "
+            f"or a text has more than {csv.field_size_limit()} characters",
         ) from error
 
 
@@ -181,6 +199,7 @@ def _parquet_rows(
 ) -> Iterator[tuple[str, Any, Any, Any]]:
     from pyarrow import ArrowException, parquet
 
+    number = 0
     try:
         file = parquet.ParquetFile(path)
         meta = file.metadata
@@ -193,7 +212,6 @@ def _parquet_rows(
         names = file.schema_arrow.names
         columns = _columns(path, names, asked)
         wanted = [names[i] for i in columns if i is not None]
-        number = 0
         for batch in file.iter_batches(columns=wanted):
             values = [batch.column(name).to_pylist() for name in wanted]
             for row in zip(*values, strict=True):
@@ -203,6 +221,11 @@ def _parquet_rows(
         raise BenchError(
             f"data: {path}: not a Parquet file: {str(error).splitlines()[0]:.200}",
             hint="write it anew, or save it as CSV",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise BenchError(
+            f"data: {path}:row {number + 1} or later: not UTF-8 text",
+            hint="write it anew with its texts as UTF-8",
         ) from error
 
 
@@ -228,7 +251,14 @@ def _columns(path: Path, header: Sequence[str], asked: tuple[str, str]) -> Colum
             )
         found.append(list(header).index(wanted) if wanted else known[0])
     sides = [plain.index(name) for name in SPLIT_NAMES if name in plain]
-    return Columns(found[0], found[1], sides[0] if sides else None)
+    columns = Columns(found[0], found[1], sides[0] if sides else None)
+    for name in (header[place] for place in columns if place is not None):
+        if list(header).count(name) > 1:
+            raise BenchError(
+                f"data: {path}:1: more than one column is called {name!r}",
+                hint="give each a name of its own",
+            )
+    return columns
 
 
 def _listed(header: Sequence[str]) -> str:

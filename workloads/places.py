@@ -33,6 +33,10 @@ def existing(text: str, option: str) -> Path:
     path = Path(text).expanduser()
     if path.exists():
         return path
+    if path.is_symlink():
+        raise BenchError(
+            f"{option}: {path}: a link to nothing", hint="mend the link, or name a file"
+        )
     there = path.parent.is_dir()
     beside = [p.name for p in path.parent.iterdir()] if there else []
     relative = f"it begins where bench is started, in {Path.cwd()}"
@@ -74,7 +78,7 @@ def missing(options: Mapping[str, OptionValue]) -> str | None:
         if options.get("checkpoint"):
             checkpoint_place(str(options["checkpoint"]))
     except BenchError as error:
-        return f"{error.message}; {error.hint}"
+        return error.told()
     except (OSError, RuntimeError, ValueError) as error:  # no home, a folder of others
         return f"a path cannot be looked up: {error}"
     return None
