@@ -4,7 +4,7 @@ import fcntl
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -184,19 +184,30 @@ def _locked(folder: RunFolder) -> Iterator[None]:
 def _prepare(run: Run, pending: Sequence[PlannedTrial]) -> None:
     """Fetch data and train the weights that trials will load, references first."""
     wanted: dict[Path, Configuration] = {}
-    cache = registry.load(CACHE)()
-    needed_weights = registry.load(NEEDED_WEIGHTS)
-    for planned in pending:
-        configuration = planned.configuration
-        card = run.cards[configuration.workload]
-        if configuration.phase == Phase.INFER and Phase.TRAIN in card.phases:
-            for path, precision in needed_weights(card, configuration, cache).items():
-                asked = {"precision": precision, "runtime": PLAIN_RUNTIME}
-                asked["scenario"] = PLAIN_SCENARIO
-                wanted.setdefault(path, configuration.model_copy(update=asked))
+    for configuration in {
+        p.configuration.key: p.configuration for p in pending
+    }.values():
+        for path, precision in _needed(run, configuration).items():
+            asked = {"precision": precision, "runtime": PLAIN_RUNTIME}
+            asked["scenario"] = PLAIN_SCENARIO
+            wanted.setdefault(path, configuration.model_copy(update=asked))
     for path, configuration in wanted.items():
         if not path.exists():
             _prepare_one(run, configuration, path.stem[:12])
+
+
+def _needed(run: Run, configuration: Configuration) -> Mapping[Path, str]:
+    """Weights of a configuration; what is at fault is left for its trials to report."""
+    card = run.cards[configuration.workload]
+    if configuration.phase != Phase.INFER or Phase.TRAIN not in card.phases:
+        return {}
+    try:
+        needed: Mapping[Path, str] = registry.load(NEEDED_WEIGHTS)(
+            card, configuration, registry.load(CACHE)()
+        )
+    except BenchError:
+        return {}
+    return needed
 
 
 def _prepare_one(run: Run, configuration: Configuration, name: str) -> None:

@@ -80,6 +80,22 @@ def test_each_kind_of_trouble_is_a_record_and_the_run_goes_on(tmp_path: Path) ->
     assert not [p for p in psutil.process_iter() if is_of(p, tmp_path)]
 
 
+def test_a_checkpoint_at_fault_is_a_record_of_its_own(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, "[work]", timeout="1 min")
+    (tmp_path / "empty").mkdir()
+    text = suite.read_text().replace("[trouble]", "[trouble, bert]")
+    options = f"options: {{bert: {{checkpoint: 'hf:{tmp_path}/empty'}}, "
+    suite.write_text(text.replace("options: {", options))
+
+    code, _, err = bench("run", suite, "-o", tmp_path / "run")
+
+    records = RunFolder(tmp_path / "run").records().records
+    said = {r.configuration.workload: (r.status, r.reason) for r in records}
+    assert code == 1, err
+    assert said["trouble"] == ("ok", None)
+    assert "config.json cannot be read" in str(said["bert"][1])
+
+
 def is_of(process: psutil.Process, folder: Path) -> bool:
     """Whether a process still has something of a run open."""
     try:

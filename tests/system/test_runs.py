@@ -91,7 +91,7 @@ def test_a_run_outlives_every_failing_trial(tmp_path: Path) -> None:
         "hang": "failed",
     }
     assert records["raise"].reason == "ValueError: asked to fail"
-    assert records["explain"].reason == "the disk is on fire call someone"
+    assert records["explain"].reason == "the disk is on fire; call someone"
     assert records["exit"].reason == "the trial ended with status 3; see its log"
     assert "killed by SIGKILL" in str(records["kill"].reason)
     assert records["hang"].reason == "timed out after 1 s"
