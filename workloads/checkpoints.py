@@ -5,7 +5,7 @@ only where weights are loaded.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ ENCODERS = (
     "squeezebert", "xlm-roberta", "xlm-roberta-xl",
 )  # fmt: skip
 """Kinds of transformers' sequence encoders that can classify."""
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
+"""A tokenizer has one of them; without any it is made up, and knows no word."""
 WANTED = ("config.json", "*.safetensors", "*.safetensors.index.json", "*.txt",
           "tokenizer*", "special_tokens_map.json", "vocab.json", "*.model")  # fmt: skip
 
@@ -39,6 +41,7 @@ class Checkpoint:
         sha256: Digest over all its files.
         padding: Id of the padding token.
         positions: Longest sequence in tokens, None without a limit.
+        words: Number of tokens that its embeddings know, None where it does not say.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Checkpoint:
     kind: str
     padding: int
     positions: int | None
+    words: int | None
 
 
 def find(name: str) -> Checkpoint:
@@ -59,18 +63,14 @@ def find(name: str) -> Checkpoint:
     config = _config(name, folder)
     kind = str(config.get("model_type"))
     _check_kind(name, kind, is_custom="auto_map" in config)
-    if not list(folder.glob("*.safetensors")):
-        raise BenchError(
-            f"checkpoint {name}: no *.safetensors in {folder}",
-            hint="weights in other formats can run code when loaded and are refused; "
-            "load them elsewhere and save_pretrained(...) writes safetensors",
-        )
-    positions = config.get("max_position_embeddings")
-    padding = int(config.get("pad_token_id") or 0)
+    _check_files(name, folder, config)
+    positions = _whole(name, config, "max_position_embeddings")
+    padding = _whole(name, config, "pad_token_id") or 0
     if positions is not None and "roberta" in kind:
         positions -= padding + 1
     digest = content_sha256(folder, WANTED)
-    return Checkpoint(name, folder, digest, kind, padding, positions)
+    words = _whole(name, config, "vocab_size")
+    return Checkpoint(name, folder, digest, kind, padding, positions, words)
 
 
 def _folder(name: str) -> Path:
@@ -85,7 +85,11 @@ def _folder(name: str) -> Path:
 def _from_hub(name: str, revision: str) -> Path:
     """A snapshot: the one that is already here, else downloaded."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
 
     asked: dict[str, Any] = {"revision": revision or None, "allow_patterns": WANTED}
     try:
@@ -94,6 +98,11 @@ def _from_hub(name: str, revision: str) -> Path:
             return kept
     except LocalEntryNotFoundError:
         pass
+    except HFValidationError as error:
+        raise BenchError(
+            f"checkpoint: {name!r} is no name on the hub: {error}",
+            hint=f"write {HUB}OWNER/NAME, {HUB}OWNER/NAME@REVISION or {HUB}/FOLDER",
+        ) from error
     try:
         return Path(snapshot_download(name, **asked))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
@@ -106,7 +115,10 @@ def _from_hub(name: str, revision: str) -> Path:
 
 
 def _config(name: str, folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
+    return _json(name, folder / "config.json")
+
+
+def _json(name: str, path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -115,6 +127,54 @@ def _config(name: str, folder: Path) -> dict[str, Any]:
             hint="give the folder that save_pretrained(...) wrote",
         ) from error
     return found if isinstance(found, dict) else {}
+
+
+def _whole(name: str, config: Mapping[str, Any], field: str) -> int | None:
+    """A whole number of the config, None where it has none."""
+    value = config.get(field)
+    if value is None or type(value) is int:
+        return value
+    raise BenchError(
+        f"checkpoint {name}: {field} in its config.json is {value!r:.40}, "
+        "no whole number",
+        hint="give the folder that save_pretrained(...) wrote",
+    )
+
+
+def _check_files(name: str, folder: Path, config: Mapping[str, Any]) -> None:
+    """Whole weights of its own in safetensors, which nothing leads away from.
+
+    Transformers follows an adapter to the weights that it names, and an index to files
+    of any format.
+    """
+    if not list(folder.glob("*.safetensors")):
+        raise BenchError(
+            f"checkpoint {name}: no *.safetensors in {folder}",
+            hint="weights in other formats can run code when loaded and are refused; "
+            "load them elsewhere and save_pretrained(...) writes safetensors",
+        )
+    if (folder / "adapter_config.json").exists():
+        raise BenchError(
+            f"checkpoint {name}: an adapter, whose weights are elsewhere",
+            hint="merge them: merge_and_unload() and save_pretrained(...) of peft",
+        )
+    for key in ("quantization_config", "transformers_weights"):
+        if config.get(key):
+            raise BenchError(
+                f"checkpoint {name}: its config.json has {key}",
+                hint="the fp32 reference needs plain weights in model.safetensors; "
+                "the suite's precisions quantise them here",
+            )
+    for index in folder.glob("*.safetensors.index.json"):
+        parts = _json(name, index).get("weight_map")
+        named = set(map(str, parts.values())) if isinstance(parts, dict) else {"?"}
+        if not named <= {path.name for path in folder.glob("*.safetensors")}:
+            raise BenchError(
+                f"checkpoint {name}: {index} names files that are no *.safetensors "
+                "here",
+                hint="give the folder that save_pretrained(...) wrote, with all its "
+                "parts",
+            )
 
 
 def _check_kind(name: str, kind: str, *, is_custom: bool) -> None:
@@ -154,8 +214,15 @@ def tokenizer(checkpoint: Checkpoint, sequence_length: int) -> Tokenizer:
 
 
 def _encoder(checkpoint: Checkpoint, sequence_length: int) -> Encode:
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoTokenizer
 
+    if not any(any(checkpoint.folder.glob(each)) for each in VOCABULARIES):
+        raise BenchError(
+            f"checkpoint {checkpoint.name}: no tokenizer in it: none of "
+            f"{', '.join(VOCABULARIES)}",
+            hint="save_pretrained(...) of its tokenizer writes tokenizer.json",
+        )
     try:
         made = AutoTokenizer.from_pretrained(
             checkpoint.folder,
@@ -163,7 +230,14 @@ def _encoder(checkpoint: Checkpoint, sequence_length: int) -> Encode:
             trust_remote_code=False,
             local_files_only=True,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        ImportError,
+        StrictDataclassError,
+    ) as error:
         raise _unusable(checkpoint, "tokenizer", error) from error
     if not made.is_fast or made.pad_token_id != checkpoint.padding:
         raise BenchError(
@@ -179,7 +253,14 @@ def _encoder(checkpoint: Checkpoint, sequence_length: int) -> Encode:
             truncation=True,
             max_length=sequence_length,
         )["input_ids"]
-        return np.array(ids, dtype=np.int64)
+        found = np.array(ids, dtype=np.int64)
+        if checkpoint.words and found.max(initial=0) >= checkpoint.words:
+            raise BenchError(
+                f"checkpoint {checkpoint.name}: its tokenizer gives the id "
+                f"{found.max()}, but its weights know {checkpoint.words} tokens",
+                hint="the tokenizer is of another model, or tokens were added to it",
+            )
+        return found
 
     return encode
 
@@ -191,6 +272,7 @@ def model(checkpoint: Checkpoint, classes: int, layers_share: float = 1.0) -> An
         BenchError: The weights do not fit the config.
     """
     import torch
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
@@ -200,7 +282,7 @@ def model(checkpoint: Checkpoint, classes: int, layers_share: float = 1.0) -> An
         )
         layers = max(1, round(config.num_hidden_layers * layers_share))
         config.num_hidden_layers = layers
-        return AutoModelForSequenceClassification.from_pretrained(
+        made, loaded = AutoModelForSequenceClassification.from_pretrained(
             checkpoint.folder,
             config=config,
             use_safetensors=True,
@@ -208,15 +290,39 @@ def model(checkpoint: Checkpoint, classes: int, layers_share: float = 1.0) -> An
             local_files_only=True,
             ignore_mismatched_sizes=True,
             dtype=torch.float32,
+            output_loading_info=True,
         )
     except (
         OSError,
         ValueError,
         RuntimeError,
         AttributeError,
+        TypeError,
+        ImportError,
         SafetensorError,
+        StrictDataclassError,
     ) as error:
         raise _unusable(checkpoint, "weights", error) from error
+    _check_loaded(checkpoint, made, loaded)
+    return made
+
+
+def _check_loaded(checkpoint: Checkpoint, made: Any, loaded: Mapping[str, Any]) -> None:
+    """No weight of the encoder was made up; its head is new, and so may a pooler be."""
+    other = [key for key, *_ in loaded["mismatched_keys"]]
+    encoder = f"{made.base_model_prefix}."
+    lacking = sorted(
+        key
+        for key in (*loaded["missing_keys"], *other)
+        if key.startswith(encoder) and ".pooler." not in key
+    )
+    if lacking:
+        raise BenchError(
+            f"checkpoint {checkpoint.name}: its weights do not fit its config.json: "
+            f"{len(lacking)} are missing or of another shape, such as {lacking[0]}",
+            hint="config.json or the *.safetensors is of another model: give the "
+            "folder that save_pretrained(...) wrote",
+        )
 
 
 def _unusable(checkpoint: Checkpoint, what: str, error: Exception) -> BenchError:

@@ -111,6 +111,7 @@ def test_content_names_the_weights_and_not_the_place(tmp_path: Path) -> None:
         ("hf:../../etc/a b", "no such file or folder"),
         ("hf:a/b/c", "no name on the hub"),
         ("hf:a b", "no name on the hub"),
+        ("hf:a--b", "no name on the hub"),
     ],
 )
 def test_a_name_that_means_nothing(name: str, words: str) -> None:
@@ -133,6 +134,30 @@ def a_decoder(folder: Path) -> None:
     edit(folder, model_type="gpt2")
 
 
+def an_adapter(folder: Path) -> None:
+    text = json.dumps({"base_model_name_or_path": "/another/model"})
+    (folder / "adapter_config.json").write_text(text)
+
+
+def quantised(folder: Path) -> None:
+    edit(folder, quantization_config={"quant_method": "gptq", "bits": 4})
+
+
+def led_to_a_pickle(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "other.safetensors")
+    (folder / "evil.bin").write_bytes(b"\x80\x04pickle")
+    index = {"weight_map": {"embeddings.word_embeddings.weight": "evil.bin"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def sized_by_a_word(folder: Path) -> None:
+    edit(folder, vocab_size="many")
+
+
+def long_by_a_word(folder: Path) -> None:
+    edit(folder, max_position_embeddings="many")
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -140,6 +165,11 @@ def a_decoder(folder: Path) -> None:
         (no_weights, "no *.safetensors"),
         (own_code, "needs code of its own, which is never run"),
         (a_decoder, "'gpt2' is no sequence encoder"),
+        (an_adapter, "an adapter, whose weights are elsewhere"),
+        (quantised, "its config.json has quantization_config"),
+        (led_to_a_pickle, "names files that are no *.safetensors here"),
+        (sized_by_a_word, "vocab_size in its config.json is 'many'"),
+        (long_by_a_word, "max_position_embeddings in its config.json is 'many'"),
     ],
 )
 def test_a_checkpoint_that_cannot_be_used(
@@ -155,6 +185,45 @@ def test_spoilt_weights_are_an_error_with_a_cure(tmp_path: Path) -> None:
 
     with pytest.raises(BenchError, match="weights cannot be loaded"):
         checkpoints.model(checkpoints.find(f"hf:{tmp_path}"), 2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"model_type": "distilbert"}, "weights do not fit its config.json"),
+        ({"num_hidden_layers": 3}, "such as bert.encoder.layer.2."),
+        ({"hidden_size": 16}, "missing or of another shape"),
+        ({"num_hidden_layers": "two"}, "weights cannot be loaded"),
+        ({"_attn_implementation": "flash_attention_2"}, "weights cannot be loaded"),
+    ],
+)
+def test_no_weight_of_an_encoder_is_made_up(
+    tmp_path: Path, fields: dict[str, Any], words: str
+) -> None:
+    edit(save(tmp_path), **fields)
+
+    with pytest.raises(BenchError) as caught:
+        checkpoints.model(checkpoints.find(f"hf:{tmp_path}"), 2)
+    assert words in caught.value.told()
+
+
+def test_a_tokenizer_is_not_made_up(tmp_path: Path) -> None:
+    save(tmp_path)
+    for path in tmp_path.glob("*token*"):
+        path.unlink()
+    found = checkpoints.find(f"hf:{tmp_path}")
+
+    with pytest.raises(BenchError, match="no tokenizer in it"):
+        checkpoints.tokenizer(found, 6).make([])
+
+
+def test_a_tokenizer_of_another_model_is_told(tmp_path: Path) -> None:
+    edit(save(tmp_path), vocab_size=6)
+    encode = checkpoints.tokenizer(checkpoints.find(f"hf:{tmp_path}"), 6).make([])
+
+    assert encode(["blue"]).max() == 5
+    with pytest.raises(BenchError, match="gives the id 8, but its weights know 6"):
+        encode(["red dress"])
 
 
 def test_texts_longer_than_it_takes_are_refused(tmp_path: Path) -> None:
