@@ -48,6 +48,49 @@ def test_lora_adds_low_ranks_to_queries_and_values() -> None:
     assert any("lora_B" in name for name in grown)
 
 
+SMALL = {"vocab_size": 50, "max_position_embeddings": 16, "pad_token_id": 0}
+SIZES = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2}
+ENCODERS: dict[str, dict[str, int]] = {
+    "roberta": SIZES | {"intermediate_size": 8},
+    "mpnet": SIZES | {"intermediate_size": 8},
+    "deberta-v2": SIZES | {"intermediate_size": 8},
+    "distilbert": {"dim": 8, "n_layers": 2, "n_heads": 2, "hidden_dim": 8},
+}
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+@pytest.mark.parametrize("how", ["head", "lora"])
+def test_whatever_is_new_in_an_encoder_learns(kind: str, how: str) -> None:
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    config = AutoConfig.for_model(kind, num_labels=3, **SMALL, **ENCODERS[kind])
+    model: nn.Module = AutoModelForSequenceClassification.from_config(config)
+    found = tuned(model, {"checkpoint": "hf:x", "tune": how})
+
+    assert isinstance(found, nn.Module)
+    learning = {n for n, p in found.named_parameters() if p.requires_grad}
+    inside = {n for n in learning if n.startswith(f"{model.base_model_prefix}.")}
+    around = [
+        n
+        for n, _ in found.named_parameters()
+        if not n.startswith(f"{model.base_model_prefix}.")
+    ]
+    assert learning - inside == set(around)
+    assert len(inside) == (8 if how == "lora" else 0)
+    assert all("lora_" in name for name in inside)
+
+
+def test_a_model_that_only_seems_to_save_memory_is_a_skip() -> None:
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    config = AutoConfig.for_model("mpnet", **SMALL, **ENCODERS["mpnet"])
+    model: nn.Module = AutoModelForSequenceClassification.from_config(config)
+
+    found = tuned(model, {"checkpointing": "on"})
+    assert isinstance(found, Skip)
+    assert "does not support" in found.reason
+
+
 def test_checkpointing_gives_the_same_gradients() -> None:
     torch.manual_seed(0)
     plain = bert().train()
