@@ -341,10 +341,17 @@ def number(minimum: float, maximum: float) -> Callable[[Any], float]:
     return parse
 
 
+SWITCHES = {True: ("on", "yes", "true"), False: ("off", "no", "false")}
+"""Words that YAML takes for a truth value where they are not in quotes."""
+
+
 def one_of(known: Sequence[str]) -> Callable[[Any], str]:
     """A parser of known words, which suggests a near one."""
 
     def parse(value: Any) -> str:
+        if isinstance(value, bool):
+            meant = (word for word in SWITCHES[value] if word in known)
+            value = next(meant, value)
         if not isinstance(value, str):
             raise ValueError(f"{shown(value)} is not a word; known: {', '.join(known)}")
         if value not in known:

@@ -52,6 +52,13 @@ def faults(folder: Path, text: str | bytes, *settings: str) -> list[str]:
     return caught.value.message.replace(f"{folder}/", "").splitlines()
 
 
+@pytest.mark.parametrize(("given", "meant"), [("on", "on"), ("no", "off")])
+def test_a_switch_needs_no_quotes(tmp_path: Path, given: str, meant: str) -> None:
+    text = SOUND.replace("size: [tiny, small]", f"checkpointing: {given}")
+
+    assert load(tmp_path, text).matrix.options["bert"]["checkpointing"] == (meant,)
+
+
 def test_a_sound_file_is_read_to_its_last_key(tmp_path: Path) -> None:
     suite = load(tmp_path, SOUND)
 
