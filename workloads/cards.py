@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from harness.contracts import Card, Option
-from harness.records import Configuration, OptionValue
+from harness.records import Configuration, OptionValue, Phase
 from workloads.places import missing
 
 SIZES = ("tiny", "small", "base", "large")
@@ -64,6 +64,36 @@ LEARNING: Mapping[str, Option] = {
 }
 
 
+TRAINING_ONLY = ("target", "tune", "checkpointing")
+"""Options of `train` that leave the reference weights as they are."""
+
+
+def from_scratch(options: Mapping[str, OptionValue]) -> str | None:
+    """Why not only a part of a model can learn; None where it can."""
+    is_pretrained = options.get("checkpoint") or options.get("pretrained", "no") != "no"
+    if options.get("tune", "all") == "all" or is_pretrained:
+        return None
+    return (
+        f"tune={options['tune']}: it starts from scratch, where all of it must learn: "
+        "give it pretrained weights"
+    )
+
+
+def _tuning_refuse(configuration: Configuration) -> str | None:
+    """Too little to learn from, or an option that would only name an inference."""
+    if configuration.phase == Phase.TRAIN:
+        return from_scratch(configuration.options)
+    known = CARDS[configuration.workload].options or {}
+    for name in TRAINING_ONLY:
+        value = configuration.options.get(name)
+        if value is not None and value != known[name].default:
+            return (
+                f"{name}={value} is of training, and inference would be the same "
+                "without it: give it in matrix.include with `phase: [train]`"
+            )
+    return None
+
+
 def _bert_refuse(configuration: Configuration) -> str | None:
     options = configuration.options
     if options.get("checkpoint") and options.get("size", "tiny") != "tiny":
@@ -79,7 +109,7 @@ def _columns_refuse(configuration: Configuration) -> str | None:
     for name in ("text_column", "label_column"):
         if options.get(name) and not options.get("data"):
             return f"{name} is a column of your own `data`, which is not given"
-    return missing(options)
+    return _tuning_refuse(configuration) or missing(options)
 
 
 def _cnn_refuse(configuration: Configuration) -> str | None:
@@ -87,7 +117,7 @@ def _cnn_refuse(configuration: Configuration) -> str | None:
     model = options.get("model", "tiny")
     if options.get("pretrained", "no") != "no" and model != WITH_IMAGENET:
         return f"no package ships ImageNet weights of {model}; {WITH_IMAGENET} has some"
-    return missing(options)
+    return _tuning_refuse(configuration) or missing(options)
 
 
 CARDS: Mapping[str, Card] = {

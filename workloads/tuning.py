@@ -7,6 +7,7 @@ from torch import nn
 
 from harness.contracts import Skip
 from harness.records import OptionValue
+from workloads.cards import from_scratch
 from workloads.conversion import quiet
 
 RANK = 8
@@ -23,19 +24,13 @@ ATTENTION = (
 """What encoders call their layers of queries and values, or of both in one."""
 CHECKPOINTING = ("activation_checkpointing_enable", "gradient_checkpointing_enable")
 """What transformers calls it, newest name first."""
-FROM_SCRATCH = (
-    "it starts from scratch, where all of it must learn: give it pretrained weights"
-)
 
 
 def tuned(model: nn.Module, options: Mapping[str, OptionValue]) -> nn.Module | Skip:
     """The model with what may learn marked, and memory saved where that was asked."""
     how = str(options.get("tune", "all"))
-    is_pretrained = bool(options.get("checkpoint")) or (
-        options.get("pretrained", "no") != "no"
-    )
-    if how != "all" and not is_pretrained:
-        return Skip(f"tune={how}: {FROM_SCRATCH}")
+    if reason := from_scratch(options):
+        return Skip(reason)
     made: nn.Module | Skip = model
     if how == "head":
         made = _head_only(model)

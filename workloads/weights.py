@@ -14,7 +14,7 @@ from typing import Any
 from harness.contracts import Card
 from harness.records import Configuration, OptionValue
 from workloads import checkpoints
-from workloads.cards import WITH_IMAGENET, options_of
+from workloads.cards import TRAINING_ONLY, WITH_IMAGENET, options_of
 from workloads.own_data import content_sha256
 from workloads.places import own_path
 from workloads.precisions import PRECISIONS
@@ -22,9 +22,6 @@ from workloads.sources import SOURCES
 
 REFERENCE = "fp32"
 
-
-TRAINING_ONLY = frozenset({"target", "checkpointing", "tune"})
-"""Options of `train` that leave the reference weights as they are."""
 PLACES = frozenset({"data", "checkpoint"})
 """Options that name files, of which the content counts and not the name."""
 SHAPERS = (
@@ -67,7 +64,7 @@ def weights_path(
     torch.
     """
     options = options_of(card, configuration)
-    aside = TRAINING_ONLY | PLACES
+    aside = PLACES.union(TRAINING_ONLY)
     facts = {
         "workload": card.name,
         "options": {n: v for n, v in options.items() if n not in aside},

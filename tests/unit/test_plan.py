@@ -189,6 +189,9 @@ def test_a_default_follows_what_goes_with_it(tmp_path: Path) -> None:
         (("bert.text_column=x",), "`data`, which is not given"),
         (("rnn.label_column=x",), "`data`, which is not given"),
         (("cnn.pretrained=imagenet",), "no package ships ImageNet weights of tiny"),
+        (("bert.target=0.7",), "target=0.7 is of training"),
+        (("bert.checkpointing=on",), "checkpointing=on is of training"),
+        (("bert.checkpoint=minilm-l6", "bert.tune=lora"), "tune=lora is of training"),
     ],
 )
 def test_options_that_do_not_go_together_are_skipped(
@@ -201,6 +204,19 @@ def test_options_that_do_not_go_together_are_skipped(
 
     assert runnable == ()
     assert reason in skipped[0].reason
+
+
+@pytest.mark.parametrize("option", ["bert.tune=lora", "cnn.tune=head"])
+def test_a_part_of_a_model_from_scratch_is_not_trained(
+    tmp_path: Path, option: str
+) -> None:
+    setting = f"matrix.options.{option}"
+    pattern = f"{option.partition('.')[0]}/train/fp32/*"
+
+    runnable, skipped = expand(simple(tmp_path, setting), pattern)
+
+    assert runnable == ()
+    assert "starts from scratch" in skipped[0].reason
 
 
 def test_the_least_duration_counts_windows_and_quiet(tmp_path: Path) -> None:
