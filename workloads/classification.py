@@ -218,8 +218,10 @@ class Classification:
         return Effort(flop_per_item=flop, peak_flop_per_s=peak, source=source)
 
     def doubts(self) -> Sequence[Doubt]:
-        """Emulated or uncompiled arithmetic, and batches that had to be filled up."""
+        """Emulated or uncompiled arithmetic, and batches of another size than asked."""
         asked, converted = self._setting.configuration, self._converted
+        if isinstance(self._loop, Training) and self._loop.batch < asked.batch_size:
+            return (*converted.doubts, _smaller(asked, self._loop.batch))
         padded = asked.scenario != PLAIN_SCENARIO and asked.batch_size > 1
         if not padded or converted.any_batch:
             return converted.doubts
@@ -233,6 +235,15 @@ def _padded(asked: Configuration) -> Doubt:
         f"{asked.batch_size} alone: fewer queries were filled up with others and cost "
         "as much as a whole batch",
         remedy="batch_size 1, or a run time that takes any size (eager)",
+    )
+
+
+def _smaller(asked: Configuration, items: int) -> Doubt:
+    return Doubt(
+        code="small-data",
+        message=f"batches of {asked.batch_size} were asked for, but there are {items} "
+        "items to learn from: each step had all of them",
+        remedy=f"batch_size {items} or less, or more data",
     )
 
 
@@ -299,8 +310,13 @@ class School:
         return Lesson(x, y, epochs, batch_size, seed, teacher)
 
     def batches(self, batch_size: int) -> Iterator[Tensor]:
-        """Whole batches of training inputs, in the order of the data."""
+        """Whole batches of training inputs, in the order of the data.
+
+        Where they do not fill one, it takes some of them again.
+        """
         x = tensor(self._split.x_train, self._setting.device)
+        if len(x) < batch_size:
+            yield shaped(x[torch.arange(batch_size) % len(x)])
         for start in range(0, len(x) - batch_size + 1, batch_size):
             yield shaped(x[start : start + batch_size])
 

@@ -43,13 +43,17 @@ class Lesson:
 
 
 class Training:
-    """Fixed work: a number of epochs, with warm-up and linear decay of the rate."""
+    """Fixed work: a number of epochs, with warm-up and linear decay of the rate.
+
+    Attributes:
+        batch: Items of a step: as asked, or all where there are fewer.
+    """
 
     def __init__(self, converted: Converted, lesson: Lesson, options: Options) -> None:
         self.model: nn.Module = converted.resume(converted.model)
         self._autocast = converted.autocast
         self._lesson = lesson
-        self._batch = min(lesson.batch_size, len(lesson.y))
+        self.batch = min(lesson.batch_size, len(lesson.y))
         self._peak = float(options["learning_rate"])
         self._order = self._shuffle()
         self._optimizer = optimizer(self.model, options, self._peak)
@@ -62,16 +66,16 @@ class Training:
     @property
     def steps_an_epoch(self) -> int:
         """Whole batches in one pass over the items."""
-        return len(self._lesson.y) // self._batch
+        return len(self._lesson.y) // self.batch
 
     def _shuffle(self) -> Tensor:
         """Indices [steps, batch]; what does not fill a batch is left out."""
         items = len(self._lesson.y)
         generator = torch.Generator().manual_seed(self._lesson.seed)
-        whole = items - items % self._batch
+        whole = items - items % self.batch
         epochs = range(self._lesson.epochs)
         order = [torch.randperm(items, generator=generator)[:whole] for _ in epochs]
-        return torch.cat(order).reshape(-1, self._batch).to(self._lesson.y.device)
+        return torch.cat(order).reshape(-1, self.batch).to(self._lesson.y.device)
 
     def warm(self) -> None:
         """One step of the same work; leaves weights, buffers and dice untouched.

@@ -186,6 +186,23 @@ def test_a_batch_larger_than_the_test_set(tmp_path: Path) -> None:
     assert quality.n == 10
 
 
+def test_a_batch_larger_than_the_training_set(tmp_path: Path) -> None:
+    found = workload()
+    ready(found, setting(tmp_path, "train", batch=64))
+    assert found.step() == 38
+    assert "small-data" in {doubt.code for doubt in found.doubts()}
+    ready(found, setting(tmp_path, "train", batch=32))
+    assert "small-data" not in {doubt.code for doubt in found.doubts()}
+
+
+def test_calibration_sees_a_whole_batch_of_any_size(tmp_path: Path) -> None:
+    found = workload()
+    ready(found, setting(tmp_path, "infer"))
+    for size, batches in ((16, 2), (38, 1), (100, 1)):
+        made = list(found._school.batches(size))
+        assert [len(batch) for batch in made] == [size] * batches
+
+
 def test_a_precision_that_cannot_is_a_skip(tmp_path: Path) -> None:
     skip = workload().prepare(setting(tmp_path, "infer", "int8-dynamic"))
     assert skip is not None
