@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import assembly, environment, quiet, registry, sessions
+from harness import assembly, environment, inputs, quiet, registry, sessions
 from harness.carbon import intensity
 from harness.clock import SystemClock
 from harness.contracts import Card, Executor, Observer
@@ -107,6 +107,7 @@ def _session(run: Run) -> int:
     done = len(run.schedule.records)
     run.observer.run_started(len(run.schedule.trials), done)
     pending = list(run.schedule.upcoming())
+    inputs.keep_or_check(run.folder, [p.configuration for p in pending])
     control = control_trial(run.plan)
     _prepare(run, [*pending, *([control] if control else [])])
     first = _control(run, control, "first")

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.contracts import Card
+from harness.errors import BenchError
 from harness.records import Configuration, OptionValue
 from workloads import checkpoints
 from workloads.cards import TRAINING_ONLY, WITH_IMAGENET, options_of
 from workloads.own_data import content_sha256
-from workloads.places import own_path
+from workloads.places import checkpoint_place, existing, own_path
 from workloads.precisions import PRECISIONS
 from workloads.sources import SOURCES
 
@@ -75,6 +76,25 @@ def weights_path(
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return cache / "weights" / f"{digest}.safetensors"
+
+
+def own_inputs(
+    options: Mapping[str, OptionValue],
+) -> Iterator[tuple[str, Callable[[], str]]]:
+    """Paths of the user's as the options have them, each with its digest on demand."""
+    if text := str(options.get("data", "")):
+        yield text, lambda: content_sha256(existing(text, "data"))
+    name = str(options.get("checkpoint", ""))
+    if name and isinstance(_place(name), Path):
+        yield name, lambda: checkpoints.find(name).sha256
+
+
+def _place(name: str) -> Path | str:
+    """Of a checkpoint, whether or not it is there."""
+    try:
+        return checkpoint_place(name)
+    except BenchError:
+        return Path(name)
 
 
 def _content(card: Card, options: Mapping[str, OptionValue]) -> dict[str, str]:
