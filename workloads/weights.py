@@ -19,7 +19,7 @@ from workloads.cards import TRAINING_ONLY, WITH_IMAGENET, options_of
 from workloads.own_data import content_sha256
 from workloads.places import checkpoint_place, existing, own_path
 from workloads.precisions import PRECISIONS
-from workloads.sources import SOURCES
+from workloads.sources import SOURCES, made
 
 REFERENCE = "fp32"
 
@@ -130,7 +130,7 @@ def load_or_train(
     from safetensors.torch import load_file, save_file
 
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        made(path.parent)
         with _locked(path.with_suffix(".lock")):
             if not path.exists():
                 partial = path.with_suffix(f".{os.getpid()}.partial")

@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import BenchError
 from workloads.datasets import Split, cached_split, images_split, split_indices
-from workloads.sources import SOURCES, DataSource, cache_dir, fetch
+from workloads.sources import SOURCES, DataSource, cache_dir, fetch, made
 from workloads.texts import distinct_texts, train_tokenizer
 
 
@@ -181,3 +181,11 @@ def test_no_pickle_is_read() -> None:
         assert "allow_pickle=True" not in text
         assert "weights_only=False" not in text
         assert "trust_remote_code=True" not in text
+
+
+def test_a_cache_that_cannot_be_written_is_told_with_a_cure(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(BenchError, match="cannot be written") as caught:
+        made(tmp_path / "file" / "arrays")
+    assert "XDG_CACHE_HOME" in caught.value.hint

@@ -311,7 +311,7 @@ def configuration(
         ("channels-50", "rnn", "infer", "cpu", "eager", "LSTM"),
         ("fp32", "cnn", "train", "cpu", "openvino", "for infer only"),
         ("fp32", "cnn", "infer", "cpu", "tensorrt", "needs the device cuda"),
-        ("bf16", "cnn", "infer", "cpu", "onnxruntime", "has no bf16"),
+        ("bf16", "cnn", "infer", "cpu", "onnxruntime", "no way to bf16 on onnxr"),
     ],
 )
 def test_what_cannot_run_is_known_before_with_its_reason(

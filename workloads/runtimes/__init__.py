@@ -126,7 +126,8 @@ def _reasons(configuration: Configuration) -> Iterator[str | None]:
     yield from (_wrong_phase(found, configuration.phase) for found in both)
     is_own = runtime.precisions is not None and precision.name in runtime.precisions
     if runtime.precisions is not None and not is_own and not precision.portable:
-        yield f"{runtime.name} has no {precision.name} here"
+        known = ", ".join(runtime.precisions)
+        yield f"no way to {precision.name} on {runtime.name} is known; it takes {known}"
     if not is_own:  # torch converts it
         yield precision.refuse(configuration)
     yield from (_wrong_device(found, configuration.device) for found in both)
