@@ -213,7 +213,8 @@ class Classification:
         device = self._setting.device
         peak, source = peak_flop_per_s(device, self._converted.peak)
         is_training = self._setting.configuration.phase == Phase.TRAIN
-        factor = TRAIN_OVER_INFER if is_training else 1.0
+        tune = str(self._options.get("tune", "all"))
+        factor = TRAIN_OVER_INFER[tune] if is_training else 1.0
         flop = self._flop * factor if self._flop else None
         return Effort(flop_per_item=flop, peak_flop_per_s=peak, source=source)
 

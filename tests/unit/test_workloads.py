@@ -115,11 +115,16 @@ def test_f1_and_recall_stand_beside_accuracy(tmp_path: Path) -> None:
     assert quality.f1 is not None
 
 
-def test_the_effort_is_that_of_the_products(tmp_path: Path) -> None:
-    found = workload()
-    ready(found, setting(tmp_path, "train"))
+@pytest.mark.parametrize(("tune", "factor"), [("all", 3), ("head", 1)])
+def test_the_effort_is_that_of_the_products(
+    tmp_path: Path, tune: str, factor: int
+) -> None:
+    found, place = workload(), setting(tmp_path, "train")
+    options = {"tune": tune, "pretrained": "imagenet", **place.configuration.options}
+    asked = place.configuration.model_copy(update={"options": options})
+    ready(found, replace(place, configuration=asked))
     effort = found.effort()
-    assert effort.flop_per_item == 3 * 2 * (6 * 8 + 8 * 2)
+    assert effort.flop_per_item == factor * 2 * (6 * 8 + 8 * 2)
     assert effort.peak_flop_per_s is not None
     assert effort.source is not None
 
