@@ -17,6 +17,8 @@ class Factor(Noun):
         package: Distribution that ships the number; None if the user's or fetched.
         package_version: Of that distribution.
         assumed: The user, or nobody, vouches for it: no source was named.
+        marginal: Of the power plants that answer to more load, not of all: never to be
+            summed or compared with a mean.
         retrieved_utc: When a live source was asked.
         caveats: What its source says against it, a sentence each.
     """
@@ -33,6 +35,7 @@ class Factor(Noun):
     package: str | None = None
     package_version: str | None = None
     assumed: bool = False
+    marginal: bool = False
     retrieved_utc: str | None = None
     caveats: tuple[str, ...] = ()
 

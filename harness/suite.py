@@ -36,8 +36,8 @@ class QualityFloor(Noun):
     absolute: float | None = None
 
 
-class Site(Noun):
-    """Where the machine stands.
+class Location(Noun):
+    """Where the machine stands, as far as a suite says it.
 
     Attributes:
         place: ISO 3166 alpha-3 code of the grid; None when not given.
@@ -82,7 +82,7 @@ class Suite:
     excludes: tuple[Mapping[str, tuple[str, ...]], ...]
     includes: tuple[Block, ...]
     quality: QualityFloor
-    site: Site
+    site: Location
     text: str
     settings: tuple[str, ...] = ()
 
@@ -150,7 +150,7 @@ def _suite(source: Source, found: dict[str, Any], settings: Sequence[str]) -> Su
         excludes=matrix.get("exclude", ()),
         includes=tuple(_include(main, each) for each in matrix.get("include", ())),
         quality=_quality(found.get("quality", {})),
-        site=Site(**found.get("site", {})),
+        site=Location(**found.get("site", {})),
         text=source.text,
         settings=tuple(settings),
     )
