@@ -146,7 +146,7 @@ def _missing(
         names = ", ".join(machine) or "nothing"
         reasons["hardware"] = (
             f"none of the site's hardware ({wanted}) is what the machine "
-            f"has ({names}): set `match:` of a piece in the site file to a pattern of its name"
+            f"has ({names}): set `match:` of a piece to a pattern of its name"
         )
     for piece in found["hardware"]:
         if not piece.embodied:

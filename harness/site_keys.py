@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from harness import factors
+from harness.errors import UsageError
 from harness.ledger_nouns import Matched, Ownership
 from harness.yaml_source import Key, number, one_of, shown, whole
 
@@ -135,7 +136,10 @@ def _text_schema() -> dict[str, Any]:
 
 def _place(value: Any) -> str:
     code = text(value)
-    factors.check_place(code)
+    try:
+        factors.check_place(code)
+    except UsageError as error:
+        raise ValueError(f"{error.message}; {error.hint}") from error
     return code
 
 

@@ -21,10 +21,13 @@ PACKAGED: Mapping[str, str] = {
 """Called with a place; the first that knows an intensity is the one that is used."""
 LIVE: Mapping[str, str] = {
     "electricity-maps": "harness.factors.electricity_maps:fetch",
-    "watttime": "harness.factors.watttime:fetch",
     "uk-carbon-intensity": "harness.factors.uk_carbon_intensity:fetch",
 }
-"""Called with a place and the environment's variables."""
+"""Called with a place and the source's own name of the zone: means of the grid."""
+MARGINAL: Mapping[str, str] = {
+    "watttime": "harness.factors.watttime:fetch",
+}
+"""The same, of plants that answer to more load: never used as a mean."""
 PLACES = "harness.factors.codecarbon_grid:names"
 Kind = Literal["intensity", "source_water", "embodied"]
 
@@ -93,17 +96,23 @@ def entries_of(place: str) -> tuple[Entry, ...]:
     return tuple(entry for entries in told for entry in entries(place))
 
 
-def live_intensity(source: str, place: str) -> Factor:
+def ask_live(source: str, place: str, zone: str | None = None) -> Factor:
     """Carbon intensity as a live source tells it now.
+
+    Args:
+        source: Of LIVE or MARGINAL.
+        place: Our code.
+        zone: What the source calls the place; not every source needs it.
 
     Raises:
         UsageError: There is no such source, or it does not know the place.
         BenchError: It cannot be asked, or answers nothing that can be believed.
     """
-    if source not in LIVE:
+    known = {**LIVE, **MARGINAL}
+    if source not in known:
         raise UsageError(
-            f"unknown live source {source!r}{nearest(source, LIVE)}",
-            hint=f"known: {', '.join(LIVE)}",
+            f"unknown live source {source!r}{nearest(source, known)}",
+            hint=f"known: {', '.join(known)}",
         )
-    found: Factor = load(LIVE[source])(place)
+    found: Factor = load(known[source])(place, zone)
     return found
