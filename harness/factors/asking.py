@@ -1,7 +1,6 @@
 """How a live source is asked: one short request, and nothing believed unseen."""
 
 import json
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,8 @@ from harness.errors import EvidenceError, UsageError
 
 LONGEST_S = 10.0
 MOST_BYTES = 1 << 20
+LEAST_G_PER_KWH = 0.1
+"""No grid is without any; 0 is how a broken answer looks."""
 MOST_G_PER_KWH = 3_000.0
 OLDEST = timedelta(hours=24)
 
@@ -124,7 +125,11 @@ def dug(source: str, data: Any, *keys: str | int) -> Any:
 
 
 def believed(
-    source: str, value: Any, *, low: float = 0.0, high: float = MOST_G_PER_KWH
+    source: str,
+    value: Any,
+    *,
+    low: float = LEAST_G_PER_KWH,
+    high: float = MOST_G_PER_KWH,
 ) -> float:
     """A number within what is possible.
 
@@ -133,9 +138,9 @@ def believed(
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise EvidenceError(f"{source}: {str(value)[:40]!r} is not a number")
-    if not (math.isfinite(value) and low <= value <= high):
+    if not low <= value <= high:
         raise EvidenceError(
-            f"{source}: {value:.6g} is not between {low:g} and {high:g}"
+            f"{source}: {str(value)[:20]} is not between {low:g} and {high:g}"
         )
     return float(value)
 

@@ -58,7 +58,7 @@ def fetch(
         raise EvidenceError(f"{NAME}: answers in {str(units)[:40]!r}, not in {UNITS}")
     at = asking.moment(NAME, asking.dug(NAME, data, "data", 0, "point_time"))
     pounds = asking.dug(NAME, data, "data", 0, "value")
-    value = asking.believed(NAME, pounds, high=MOST_LB_PER_MWH)
+    value = asking.believed(NAME, pounds, low=0.0, high=MOST_LB_PER_MWH)
     return Factor(
         name=f"marginal intensity {place}",
         value=value * LB_PER_MWH_IN_G_PER_KWH,
