@@ -296,6 +296,19 @@ def factors_lock(
     _call("factors:lock", places or [], site, output)
 
 
+@factors.command(name="embodied")
+def factors_embodied(
+    name: Annotated[str, typer.Argument(help="A GPU, such as 'NVIDIA L4'.")],
+    boaviztapi: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Your instance; else BOAVIZTAPI_URL."),
+    ] = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Ask your own BoaviztAPI for the embodied carbon of a GPU."""
+    _call("factors:embodied", name, boaviztapi, as_json=as_json)
+
+
 def main() -> None:
     """Entry point: errors are for people, tracebacks for --debug."""
     debug = _takes_debug(sys.argv)

@@ -13,7 +13,10 @@ import psutil
 import harness
 from harness.readings import Channel
 
-PACKAGES = ("torch", "torchao", "transformers", "numpy", "codecarbon", "nvidia-ml-py")
+PACKAGES = (
+    "torch", "torchao", "transformers", "numpy", "codecarbon", "ecologits",
+    "nvidia-ml-py",
+)  # fmt: skip
 FLAGS_OF_INTEREST = (
     "avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16",
     "amx_int8", "asimddp", "bf16", "i8mm", "hypervisor",

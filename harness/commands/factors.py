@@ -1,5 +1,6 @@
 """`bench factors`: every number that nobody measured here, and where it comes from."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from harness import factors
 from harness.commands.console import out, print_json, print_rows, print_text, warn
 from harness.errors import UsageError
 from harness.factor import Factor
-from harness.factors import Entry, ecologits_data
+from harness.factors import Entry, boavizta, ecologits_data
 from harness.factors.lock import changed, lock_text, read_lock
 from harness.ledger import ledger_of
 from harness.site import load_site
@@ -152,3 +153,18 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         "package": package,
         "caveats": "; ".join(row["caveats"]),
     }
+
+
+def embodied(name: str, url: str | None, *, as_json: bool) -> int:
+    """Embodied carbon of a GPU, and the line that a site file takes."""
+    factor = boavizta.embodied(name, boavizta.instance(url))
+    row = factor.model_dump(mode="json")
+    if as_json:
+        print_json(row)
+        return 0
+    print_rows({factor.name: _shown(row)})
+    keys = ("value", "low", "high", "source", "licence")
+    parts = {key: row[key] for key in keys if row[key] is not None}
+    line = json.dumps(parts, ensure_ascii=False)
+    print_text(f"in a site file:\n    embodied_kg_co2e: {line}")
+    return 0
