@@ -12,7 +12,6 @@ from harness.noun import Noun
 from harness.site_keys import LIMITS, PIECE_LIMITS, site_table
 from harness.yaml_source import Source, Where, read_source, read_table, table_schema
 
-EXAMPLE = "harness/configs/sites/example.yaml"
 UNITS = {
     "pue": "ratio",
     "wue_l_per_kwh": "L/kWh",
