@@ -34,6 +34,7 @@ TITLES = {
     "lifetime_years": "lifetime",
     "embodied_kg_co2e": "embodied carbon",
 }
+MOST_LISTED = 500
 NO_LICENCE = "not stated"
 ASSUMED = "assumed in the site file, without a source"
 
@@ -65,6 +66,7 @@ def load_site(path: Path) -> Site:
             file, line and path.
     """
     source = read_source(path)
+    _check_length(source)
     found = read_table(source, (), source.data, site_table())
     _check(source, found)
     source.raise_faults()
@@ -78,6 +80,18 @@ def site_schema() -> dict[str, Any]:
         "title": "joulebench site",
         **table_schema(site_table()),
     }
+
+
+def _check_length(source: Source) -> None:
+    """Stop at lists that no site has, before each of their members is looked at."""
+    data = source.data if isinstance(source.data, dict) else {}
+    listed = data.get("hardware")
+    pieces = listed if isinstance(listed, list) else [listed]
+    made = [p.get("embodied_kg_co2e") for p in pieces if isinstance(p, dict)]
+    longest = max((len(m) for m in made if isinstance(m, list)), default=0)
+    if max(len(pieces), longest) > MOST_LISTED:
+        source.fault(("hardware",), f"lists more than {MOST_LISTED} of a kind")
+        source.raise_faults()
 
 
 def _check(source: Source, found: Mapping[str, Any]) -> None:

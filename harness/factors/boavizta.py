@@ -2,9 +2,9 @@
 
 BoaviztAPI 2.5, `POST /v1/component/gpu`, answers `impacts.gwp.embedded` with value,
 min and max in kg CO2e of one piece, and `verbose.name`. A name that it does not know it
-answers all the same, with its default GPU: only `verbose.name.status` tells (`INPUT`, as
-it was given, against `COMPLETED`, as it was found). It is AGPL-3.0, and only ever asked
-by HTTP.
+answers all the same, with its default GPU: only `verbose.name.status` tells (`INPUT`,
+as it was given, against `COMPLETED`, as it was found). It is AGPL-3.0, and only ever
+asked by HTTP.
 """
 
 import os

@@ -112,6 +112,21 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     assert "1 MiB" in faults(tmp_path, "#" * (2 << 20))[0]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "".join(f"  - {{name: h{i}}}\n" for i in range(5000)),
+        "  - name: x\n    embodied_kg_co2e: ["
+        + "{value: 1, source: a}, " * 5000
+        + "]\n",
+    ],
+)
+def test_endless_lists_are_refused_at_once(tmp_path: Path, lines: str) -> None:
+    (fault,) = faults(tmp_path, f"schema: 1\nname: x\nhardware:\n{lines}")
+
+    assert "hardware: lists more than 500" in fault
+
+
 def test_names_of_any_script_are_kept(tmp_path: Path) -> None:
     site = load_site(written(tmp_path, "schema: 1\nname: 数据中心 Zürich\n"))
 
