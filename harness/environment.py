@@ -4,6 +4,7 @@ import os
 import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -39,12 +40,42 @@ def describe(
         "memory_bytes": psutil.virtual_memory().total,
         "load_1min": os.getloadavg()[0],
         "packages": {name: _version(name) for name in PACKAGES},
+        "gpus": gpus(channels),
         "channels": [channel.model_dump(mode="json") for channel in channels],
         "meters_unavailable": [
             {"probe": name, "reason": reason, "cure": cure}
             for name, reason, cure in unavailable
         ],
     }
+
+
+def gpus(channels: Sequence[Channel], nvml: Any = None) -> list[dict[str, str]]:
+    """What the driver calls the metered NVIDIA boards, by UUID.
+
+    Args:
+        channels: That are metered.
+        nvml: The library; None for the installed one.
+    """
+    nvidia = [c.device for c in channels if c.source.startswith("nvml")]
+    uuids = dict.fromkeys(d for d in nvidia if d.startswith("GPU-"))
+    if not uuids:
+        return []
+    nvml = nvml or import_module("pynvml")
+    try:
+        nvml.nvmlInit()
+        found = [
+            {
+                "uuid": uuid,
+                "name": str(
+                    nvml.nvmlDeviceGetName(nvml.nvmlDeviceGetHandleByUUID(uuid))
+                ),
+            }
+            for uuid in uuids
+        ]
+        nvml.nvmlShutdown()
+    except nvml.NVMLError:
+        return []
+    return found
 
 
 def _version(package: str) -> str | None:
