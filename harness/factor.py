@@ -1,6 +1,13 @@
 """Numbers that nobody measured here, with where they come from."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from harness.noun import Noun
+
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""Finite and not negative: a file that says else is refused on reading."""
 
 
 class Factor(Noun):
@@ -24,13 +31,13 @@ class Factor(Noun):
     """
 
     name: str
-    value: float
+    value: Amount
     unit: str
     year: int | None
     source: str
     licence: str
-    low: float | None = None
-    high: float | None = None
+    low: Amount | None = None
+    high: Amount | None = None
     place: str | None = None
     package: str | None = None
     package_version: str | None = None

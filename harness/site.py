@@ -57,6 +57,15 @@ class Site(Noun):
     matched: Matched | None = None
     hardware: tuple[Hardware, ...] = ()
 
+    def at(self, place: str) -> "Site":
+        """The same site on another grid: numbers of the old grid stay behind."""
+        if self.place in (None, place):
+            return self.model_copy(update={"place": place})
+        kept = {k: f for k, f in self.factors.items() if f.place is None}
+        return self.model_copy(
+            update={"place": place, "factors": kept, "matched": None}
+        )
+
 
 def load_site(path: Path) -> Site:
     """The site behind a path.

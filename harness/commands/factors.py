@@ -28,7 +28,7 @@ def show(
             "no place is named", hint="bench factors show FRA, or --site F"
         )
     if site is not None and place is not None:
-        site = site.model_copy(update={"place": place})
+        site = site.at(place)
     lock = read_lock(lock_path) if lock_path else None
     known = lock.entries_of(where) if lock else factors.entries_of(where)
     ledger = ledger_of(site, where, lock=lock)

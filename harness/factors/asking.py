@@ -124,6 +124,11 @@ def dug(source: str, data: Any, *keys: str | int) -> Any:
     return data
 
 
+def words(value: Any, most: int = 60) -> str:
+    """The beginning of a text that a source answers; nothing that drives a terminal."""
+    return "".join(c for c in str(value)[:most] if c.isprintable())
+
+
 def believed(
     source: str,
     value: Any,

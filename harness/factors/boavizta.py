@@ -65,7 +65,7 @@ def embodied(name: str, base: str) -> Factor:
         raise EvidenceError(f"{NAME}: answers in {str(unit)[:40]!r}, not in kgCO2eq")
     made = asking.dug(NAME, data, "impacts", "gwp", "embedded")
     low, value, high = (_kg(made, part) for part in ("min", "value", "max"))
-    matched = str(told.get("value"))[:100]
+    matched = asking.words(told.get("value"), 100)
     return Factor(
         name=f"embodied carbon of {name}",
         value=value,
@@ -73,7 +73,7 @@ def embodied(name: str, base: str) -> Factor:
         high=high if high > value else None,
         unit="kg CO2e",
         year=None,
-        source=f"{NAME} {str(version)[:20]}, bottom-up, found as {matched!r}",
+        source=f"{NAME} {asking.words(version, 20)}, bottom-up, found as {matched!r}",
         licence="AGPL-3.0 (BoaviztAPI)",
         retrieved_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         caveats=("found by likeness of the name: check that it is the same",),

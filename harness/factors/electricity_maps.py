@@ -66,7 +66,7 @@ def _caveats(data: Mapping[str, Any]) -> tuple[str, ...]:
     kind = data.get("emissionFactorType")
     estimated = data.get("isEstimated")
     method = data.get("estimationMethod")
-    found = [f"emission factors: {str(kind)[:40]}"] if kind else []
+    found = [f"emission factors: {asking.words(kind)}"] if kind else []
     if estimated:
-        found.append(f"estimated, not measured ({str(method)[:60]})")
+        found.append(f"estimated, not measured ({asking.words(method)})")
     return tuple(found)

@@ -89,6 +89,31 @@ def test_the_owners_number_goes_before_a_live_one_and_the_mean(tmp_path: Path) -
     assert [f.value for f in ledger.second_opinions] == [20.0, 56.039, 41.44]
 
 
+def test_on_another_grid_the_numbers_of_the_old_one_stay_behind(
+    tmp_path: Path,
+) -> None:
+    text = f"{HEAD}place: FRA\nassume: {{grid_g_per_kwh: 33, pue: 1.2}}\n"
+    site = load_site(written(tmp_path, text))
+
+    ledger, same = ledger_of(site.at("DEU")), ledger_of(site.at("FRA"))
+
+    assert ledger.intensity is not None
+    assert (ledger.place, ledger.intensity.assumed) == ("DEU", False)
+    assert ledger.pue == same.pue
+    assert same.intensity is not None
+    assert same.intensity.value == 33
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_no_factor_is_negative_or_endless(tmp_path: Path, value: float) -> None:
+    (first, *_) = factors.entries_of("FRA")
+    factor = first.factor.model_copy(update={"value": value})
+    text = lock_text([first.model_copy(update={"factor": factor})])
+
+    with pytest.raises(UsageError, match=r"factor\.value"):
+        read_lock(written(tmp_path, text, "factors.lock"))
+
+
 def test_a_marginal_intensity_is_never_among_means() -> None:
     marginal = LIVE.model_copy(update={"marginal": True})
 
@@ -141,7 +166,7 @@ def test_hardware_that_the_machine_has_not_is_left_out(tmp_path: Path) -> None:
 
 
 def entries() -> st.SearchStrategy[list[Entry]]:
-    number = st.floats(allow_nan=False, allow_infinity=False)
+    number = st.floats(0, 1e300)
     text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
     factor = st.builds(
         Factor, name=text, value=number, unit=text, source=text, licence=text,

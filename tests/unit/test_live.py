@@ -43,7 +43,7 @@ MAPS: dict[str, Any] = {
     "updatedAt": NOW,
     "emissionFactorType": "lifecycle",
     "isEstimated": True,
-    "estimationMethod": "TIME_SLICER_AVERAGE",
+    "estimationMethod": "TIME_SLICER_AVERAGE\x1b[2J",
 }
 WATT: dict[str, Any] = {
     "data": [{"point_time": NOW, "value": 870.0}],
@@ -110,6 +110,7 @@ def test_electricity_maps_is_asked_with_the_token_and_tells_its_doubts() -> None
     assert factor.value == 31
     assert "emission factors: lifecycle" in factor.caveats
     assert any("TIME_SLICER_AVERAGE" in caveat for caveat in factor.caveats)
+    assert all(caveat.isprintable() for caveat in factor.caveats)
 
 
 def test_watttime_is_marginal_and_in_grams() -> None:
