@@ -1,7 +1,7 @@
 """Marginal intensity of a region by WattTime, with the user's account.
 
 API v3: `GET /login` with name and password answers a `token` of 30 minutes;
-`GET /v3/forecast?region=&signal_type=co2_moer&horizon_hours=0` answers `data[0].value`
+`GET /v3/forecast?region=&signal_type=co2_moer` answers `data[0].value`
 and `.point_time`, and `meta.units`, `lbs_co2_per_mwh`. MOER is of the plants that
 answer to more load: it is no mean, and is never used as one. Without a plan only the
 region CAISO_NORTH answers.
@@ -48,7 +48,7 @@ def fetch(
     token = asking.dug(NAME, asking.answer(login), "token")
     if not (isinstance(token, str) and token.isascii() and token.isprintable()):
         raise EvidenceError(f"{NAME}: answers no token")
-    asked = {"region": zone, "signal_type": SIGNAL, "horizon_hours": "0"}
+    asked = {"region": zone, "signal_type": SIGNAL}
     request = asking.Request(
         NAME, f"{base}/v3/forecast", params=asked, bearer=token, secret=secrets
     )

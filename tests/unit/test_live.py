@@ -127,7 +127,7 @@ def test_watttime_is_marginal_and_in_grams() -> None:
     assert factor.marginal
     assert "marginal" in factor.name
     assert seen[0].startswith("/login Basic")
-    assert seen[1].endswith("horizon_hours=0 Bearer abc")
+    assert seen[1].endswith("signal_type=co2_moer Bearer abc")
 
 
 @pytest.mark.parametrize("ask", [uk, maps, watt], ids=["uk", "maps", "watttime"])
