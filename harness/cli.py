@@ -25,7 +25,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 data = typer.Typer(help="Data sets: source, licence, size.", rich_markup_mode=None)
-factors = typer.Typer(help="Carbon factors with their source.", rich_markup_mode=None)
+factors = typer.Typer(
+    help="Carbon, water and cost factors with their source.", rich_markup_mode=None
+)
 app.add_typer(data, name="data")
 app.add_typer(factors, name="factors")
 app.add_typer(cli_history.app, name="history")
@@ -40,6 +42,10 @@ Settings = Annotated[
 ]
 Only = Annotated[
     str | None, typer.Option("--only", metavar="GLOB", help="Only keys that match.")
+]
+SiteFile = Annotated[
+    Path | None,
+    typer.Option("--site", metavar="FILE", help="A site file (bench schema site)."),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
@@ -243,7 +249,7 @@ def list_(
 
 @app.command()
 def schema(
-    what: Annotated[str, typer.Argument(help="suite or trial.")],
+    what: Annotated[str, typer.Argument(help="suite, trial or site.")],
 ) -> None:
     """Print a JSON Schema."""
     _call("catalogue:schema", what)
@@ -263,11 +269,44 @@ def data_fetch(name: Annotated[str | None, typer.Argument()] = None) -> None:
 
 @factors.command(name="show")
 def factors_show(
-    place: Annotated[str, typer.Argument(help="ISO 3166 code, such as FRA.")],
+    place: Annotated[
+        str | None, typer.Argument(help="Code of a grid, such as FRA or USA-CA.")
+    ] = None,
+    site: SiteFile = None,
+    lock: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Take locked factors.")
+    ] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Show the carbon intensity of a place with year and source."""
-    _call("catalogue:factors_show", place, as_json=as_json)
+    """Show every factor of a place or site with its year, source and caveats."""
+    _call("factors:show", place, site, lock, as_json=as_json)
+
+
+@factors.command(name="lock")
+def factors_lock(
+    places: Annotated[
+        list[str] | None, typer.Argument(metavar="[PLACE...]", help="Codes of grids.")
+    ] = None,
+    site: SiteFile = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="- for the screen.")
+    ] = Path("factors.lock"),
+) -> None:
+    """Keep today's factors in a file, so that next year's report says the same."""
+    _call("factors:lock", places or [], site, output)
+
+
+@factors.command(name="embodied")
+def factors_embodied(
+    name: Annotated[str, typer.Argument(help="A GPU, such as 'NVIDIA L4'.")],
+    boaviztapi: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Your instance; else BOAVIZTAPI_URL."),
+    ] = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Ask your own BoaviztAPI for the embodied carbon of a GPU."""
+    _call("factors:embodied", name, boaviztapi, as_json=as_json)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import os
 import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ import psutil
 import harness
 from harness.readings import Channel
 
-PACKAGES = ("torch", "torchao", "transformers", "numpy", "codecarbon", "nvidia-ml-py")
+PACKAGES = (
+    "torch", "torchao", "transformers", "numpy", "codecarbon", "ecologits",
+    "nvidia-ml-py",
+)  # fmt: skip
 FLAGS_OF_INTEREST = (
     "avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16",
     "amx_int8", "asimddp", "bf16", "i8mm", "hypervisor",
@@ -36,12 +40,42 @@ def describe(
         "memory_bytes": psutil.virtual_memory().total,
         "load_1min": os.getloadavg()[0],
         "packages": {name: _version(name) for name in PACKAGES},
+        "gpus": gpus(channels),
         "channels": [channel.model_dump(mode="json") for channel in channels],
         "meters_unavailable": [
             {"probe": name, "reason": reason, "cure": cure}
             for name, reason, cure in unavailable
         ],
     }
+
+
+def gpus(channels: Sequence[Channel], nvml: Any = None) -> list[dict[str, str]]:
+    """What the driver calls the metered NVIDIA boards, by UUID.
+
+    Args:
+        channels: That are metered.
+        nvml: The library; None for the installed one.
+    """
+    nvidia = [c.device for c in channels if c.source.startswith("nvml")]
+    uuids = dict.fromkeys(d for d in nvidia if d.startswith("GPU-"))
+    if not uuids:
+        return []
+    nvml = nvml or import_module("pynvml")
+    try:
+        nvml.nvmlInit()
+        found = [
+            {
+                "uuid": uuid,
+                "name": str(
+                    nvml.nvmlDeviceGetName(nvml.nvmlDeviceGetHandleByUUID(uuid))
+                ),
+            }
+            for uuid in uuids
+        ]
+        nvml.nvmlShutdown()
+    except nvml.NVMLError:
+        return []
+    return found
 
 
 def _version(package: str) -> str | None:

@@ -1,6 +1,13 @@
 """Numbers that nobody measured here, with where they come from."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from harness.noun import Noun
+
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""Finite and not negative: a file that says else is refused on reading."""
 
 
 class Factor(Noun):
@@ -17,22 +24,25 @@ class Factor(Noun):
         package: Distribution that ships the number; None if the user's or fetched.
         package_version: Of that distribution.
         assumed: The user, or nobody, vouches for it: no source was named.
+        marginal: Of the power plants that answer to more load, not of all: never to be
+            summed or compared with a mean.
         retrieved_utc: When a live source was asked.
         caveats: What its source says against it, a sentence each.
     """
 
     name: str
-    value: float
+    value: Amount
     unit: str
     year: int | None
     source: str
     licence: str
-    low: float | None = None
-    high: float | None = None
+    low: Amount | None = None
+    high: Amount | None = None
     place: str | None = None
     package: str | None = None
     package_version: str | None = None
     assumed: bool = False
+    marginal: bool = False
     retrieved_utc: str | None = None
     caveats: tuple[str, ...] = ()
 

@@ -13,7 +13,7 @@ from harness.noun import Noun
 from harness.protocol_keys import weakened
 from harness.records import SCHEMA, Configuration, Phase
 from harness.scenarios import SCENARIOS
-from harness.suite import QualityFloor, Site, Suite
+from harness.suite import Location, QualityFloor, Suite
 
 LONGEST_NAME = 120
 
@@ -47,7 +47,7 @@ class Plan(Noun):
     seed: int
     protocol: Protocol
     quality: QualityFloor
-    site: Site
+    site: Location
     trials: tuple[PlannedTrial, ...]
     skips: tuple[Skipped, ...]
     weakened: tuple[str, ...] = ()

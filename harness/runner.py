@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from harness import assembly, environment, inputs, quiet, registry, sessions
-from harness.carbon import intensity
 from harness.clock import SystemClock
 from harness.contracts import Card, Executor, Observer
 from harness.errors import BenchError, StorageError, UsageError
 from harness.factor import Factor
+from harness.frozen_factors import freeze
 from harness.jobs import Job, Raw
 from harness.metering import MeterClient, start_meter
 from harness.plan import Plan, PlannedTrial
@@ -72,12 +72,12 @@ def run_plan(
     """
     if _is_finished(read_schedule(folder, plan)):
         return 0
-    factor = intensity(plan.site.place) if plan.site.place else None
     with ExitStack() as stack:
         stack.enter_context(_locked(folder))
         schedule = read_schedule(folder, plan)  # as it is now that nobody else writes
         if _is_finished(schedule):
             return 0
+        factor = freeze(folder, plan.site).intensity
         meter = stack.enter_context(start_meter(list(registry.PROBES)))
         stack.callback(executor.close)
         stack.callback(observer.run_finished)

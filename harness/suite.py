@@ -11,7 +11,7 @@ from harness.near import nearest
 from harness.noun import Noun
 from harness.protocol_keys import PROFILES, protocol_of
 from harness.records import OptionValue
-from harness.suite_keys import AXES, DEFAULT_AXES, suite_table
+from harness.suite_keys import AXES, DEFAULT_AXES, YEARLY_MEAN, suite_table
 from harness.yaml_source import (
     Source,
     override,
@@ -36,16 +36,25 @@ class QualityFloor(Noun):
     absolute: float | None = None
 
 
-class Site(Noun):
-    """Where the machine stands.
+class Location(Noun):
+    """Where the machine stands, as far as a suite says it.
 
     Attributes:
-        place: ISO 3166 alpha-3 code of the grid; None when not given.
+        place: Code of the grid, such as FRA or USA-CA; None when not given.
         pue: Energy of the facility over energy of the machine, 1 or more.
+        intensity: The yearly mean, or a live source that is asked when a run begins.
+        marginal: A live source of the marginal intensity, which is kept beside.
+        zone: What the live source calls the place.
+        fallback: What stands in where the live source fails; None: the run does not
+            begin.
     """
 
     place: str | None = None
     pue: float = 1.0
+    intensity: str = YEARLY_MEAN
+    marginal: str | None = None
+    zone: str | None = None
+    fallback: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,7 @@ class Suite:
     excludes: tuple[Mapping[str, tuple[str, ...]], ...]
     includes: tuple[Block, ...]
     quality: QualityFloor
-    site: Site
+    site: Location
     text: str
     settings: tuple[str, ...] = ()
 
@@ -150,12 +159,13 @@ def _suite(source: Source, found: dict[str, Any], settings: Sequence[str]) -> Su
         excludes=matrix.get("exclude", ()),
         includes=tuple(_include(main, each) for each in matrix.get("include", ())),
         quality=_quality(found.get("quality", {})),
-        site=Site(**found.get("site", {})),
+        site=Location(**found.get("site", {})),
         text=source.text,
         settings=tuple(settings),
     )
     _check_excludes(source, suite)
     _check_options(source, suite)
+    _check_site(source, suite.site)
     source.raise_faults()
     return suite
 
@@ -188,6 +198,19 @@ def _check_excludes(source: Source, suite: Suite) -> None:
         if not pattern:
             where = ("matrix", "exclude", index)
             source.fault(where, "empty; it would exclude everything")
+
+
+def _check_site(source: Source, site: Location) -> None:
+    """Live sources, and what is said of them, go together."""
+    is_live = site.intensity != YEARLY_MEAN
+    if (is_live or site.marginal) and site.place is None:
+        source.fault(("site",), "key 'place' is missing: a live source is asked for it")
+    if is_live and site.marginal:
+        source.fault(("site", "marginal"), "only one live source can be asked")
+    if site.zone and not (is_live or site.marginal):
+        source.fault(("site", "zone"), "means nothing without a live source")
+    if site.fallback and not is_live:
+        source.fault(("site", "fallback"), "means nothing without a live intensity")
 
 
 def _check_options(source: Source, suite: Suite) -> None:

@@ -8,12 +8,16 @@ from typing import Any
 from harness import registry
 from harness.carbon import places
 from harness.contracts import Option
+from harness.factors import LIVE, MARGINAL
 from harness.near import nearest
 from harness.protocol_keys import PROFILES, protocol_table
 from harness.records import PLAIN_RUNTIME, PLAIN_SCENARIO, SCHEMA, Phase
 from harness.scenarios import SCENARIOS
 from harness.yaml_source import Key, number, one_of, shown, whole
 
+YEARLY_MEAN = "yearly-mean"
+"""The intensity of a site that names no live source."""
+ZONE = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
 TRACKS = ("closed", "open")
 NAMED_AXES = ("workload", "phase", "precision", "device", "runtime", "scenario")
 AXES = (*NAMED_AXES, "batch_size")
@@ -86,8 +90,18 @@ def _positive(value: Any) -> float:
 def _site_table() -> dict[str, Key]:
     return {
         "place": _words(places()),
+        "intensity": _words([YEARLY_MEAN, *LIVE]),
+        "marginal": _words(list(MARGINAL)),
+        "zone": Key(_zone, {"type": "string", "pattern": ZONE}),
+        "fallback": _words([YEARLY_MEAN]),
         "pue": Key(number(1, 10), {"type": "number", "minimum": 1, "maximum": 10}),
     }
+
+
+def _zone(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(ZONE, value):
+        raise ValueError(f"{shown(value)} is no zone such as FR or CAISO_NORTH")
+    return value
 
 
 def _matrix_table() -> dict[str, Key]:

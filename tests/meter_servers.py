@@ -26,6 +26,10 @@ def serving(answers: Callable[[str, Mapping[str, str]], Answer]) -> Iterator[str
             self.end_headers()
             self.wfile.write(body)
 
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
         def log_message(self, *_: object) -> None:
             """Nothing is printed."""
 

@@ -1,14 +1,15 @@
-"""`bench list`, `schema`, `data` and `factors`: what there is."""
+"""`bench list`, `schema` and `data`: what there is."""
 
 from typing import Any
 
 from harness import registry
-from harness.carbon import intensity
 from harness.commands.console import err, out, print_json, print_rows
+from harness.commands.factors import list_sources
 from harness.errors import UsageError
 from harness.near import nearest
 from harness.records import TrialRecord
 from harness.scenarios import SCENARIOS
+from harness.site import site_schema
 from harness.suite import bundled_configs, suite_schema
 
 
@@ -22,7 +23,7 @@ def list_members(what: str, *, as_json: bool) -> int:
         "probes": lambda: {n: {"loads": v} for n, v in registry.PROBES.items()},
         "devices": lambda: {n: {"loads": v} for n, v in registry.BACKENDS.items()},
         "suites": _suites,
-        "factors": _factors,
+        "factors": list_sources,
     }
     if what not in tables:
         raise UsageError(
@@ -76,19 +77,13 @@ def _suites() -> dict[str, dict[str, Any]]:
     return rows
 
 
-def _factors() -> dict[str, dict[str, Any]]:
-    return {
-        "grid intensity": {
-            "unit": "g CO2e/kWh",
-            "source": "CodeCarbon's offline data (Our World in Data), by country",
-            "show": "bench factors show FRA",
-        }
-    }
-
-
 def schema(what: str) -> int:
     """Print a JSON Schema."""
-    known = {"suite": suite_schema, "trial": TrialRecord.model_json_schema}
+    known = {
+        "suite": suite_schema,
+        "trial": TrialRecord.model_json_schema,
+        "site": site_schema,
+    }
     if what not in known:
         raise UsageError(
             f"no schema called {what!r}{nearest(what, list(known))}",
@@ -130,14 +125,4 @@ def data_fetch(name: str | None) -> int:
     for each in [name] if name else list(sources):
         err().print(f"fetching {each}", highlight=False)
         out().print(str(fetch(each, cache)), soft_wrap=True, markup=False)
-    return 0
-
-
-def factors_show(place: str, *, as_json: bool) -> int:
-    """Carbon intensity of a place with its year and source."""
-    factor = intensity(place)
-    if as_json:
-        print_json(factor.model_dump(mode="json"))
-    else:
-        print_rows({place: factor.model_dump(mode="json")})
     return 0

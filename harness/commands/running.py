@@ -9,11 +9,12 @@ from pathlib import Path
 from rich.markup import escape
 
 from harness import registry
-from harness.commands.console import err, out, print_json, table
+from harness.commands.console import err, out, print_json, table, warn
 from harness.commands.ranking import show_ranking
 from harness.contracts import Executor
 from harness.errors import UsageError
 from harness.forecast import Forecast, earlier, forecast, undecided
+from harness.frozen_factors import frozen
 from harness.matrix import Skipped
 from harness.plan import Plan, make_plan, parse_plan, shortest_s
 from harness.progress import ProgressDisplay, left
@@ -71,6 +72,8 @@ def _carry_out(made: Plan, folder: RunFolder, executor: Executor) -> int:
             markup=False,
         )
         code = INTERRUPTED
+    if reason := frozen(folder).fallback_reason:
+        warn(f"carbon: a yearly mean stands in for the live intensity: {reason}")
     result = folder.records()
     if result.records:
         show_ranking(made, folder.path, result)

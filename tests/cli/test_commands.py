@@ -58,6 +58,11 @@ def test_a_broken_suite_names_every_fault_and_exits_2(tmp_path: Path) -> None:
         (["schema", "sute"], 2, "suite"),
         (["data", "fetch", "mnist"], 2, "mnist-5k"),
         (["factors", "show", "FRX"], 2, "FRX"),
+        (["factors", "show"], 2, "no place is named"),
+        (["factors", "show", "--site", "no.yaml"], 2, "cannot be read"),
+        (["factors", "show", "FRA", "--lock", "no.lock"], 2, "cannot be read"),
+        (["factors", "lock"], 2, "no place is named"),
+        (["factors", "lock", "FRA", "-o", "/no/where"], 2, "cannot be written"),
         (["measure", "--", "/no/such/program"], 2, "cannot be run"),
         (["measure", "--place", "FRX", "--", "true"], 2, "FRX"),
         (["run", "quick", "--executor", "slrm"], 2, "slrm"),
@@ -186,7 +191,7 @@ def test_two_output_formats_are_refused(tmp_path: Path) -> None:
     assert bench("rank", str(tmp_path), "--json", "--csv").returncode == 2
 
 
-@pytest.mark.parametrize("what", ["suite", "trial"])
+@pytest.mark.parametrize("what", ["suite", "trial", "site"])
 def test_schemas_are_json_schemas(what: str) -> None:
     assert json.loads(bench("schema", what).stdout)["type"] == "object"
 
@@ -199,6 +204,46 @@ def test_lists_have_members(what: str) -> None:
     done = bench("list", what, "--json")
 
     assert json.loads(done.stdout)
+
+
+def test_a_factor_keeps_its_old_fields_on_top_of_all_that_is_known() -> None:
+    done = bench("factors", "show", "FRA", "--json")
+
+    found = json.loads(done.stdout)
+    assert (found["value"], found["year"], found["unit"]) == (
+        56.039,
+        2023,
+        "g CO2e/kWh",
+    )
+    second = found["factors"][1]
+    assert second["package"] == "ecologits"
+    assert second["difference_ratio"] == pytest.approx(41.44 / 56.039 - 1)
+
+
+def test_locked_factors_are_shown_as_they_were_locked(tmp_path: Path) -> None:
+    target = tmp_path / "factors.lock"
+    site = "configs/sites/example.yaml"
+
+    locked = bench("factors", "lock", "USA-CA", "--site", site, "-o", str(target))
+    shown = bench("factors", "show", "--site", site, "--lock", str(target), "--json")
+
+    assert locked.stdout.strip() == str(target)
+    assert shown.returncode == 0
+    assert json.loads(shown.stdout)["value"] == 56.039
+    assert "price of electricity" in shown.stdout
+
+
+def test_a_live_source_without_its_token_stops_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ELECTRICITY_MAPS_TOKEN", raising=False)
+    site = "site={place: GBR, intensity: electricity-maps, zone: GB}"
+
+    done = bench("run", "quick", "--set", site, "-o", str(tmp_path / "run"))
+
+    assert done.returncode == 2
+    assert "the environment has no ELECTRICITY_MAPS_TOKEN" in done.stderr
+    assert not (tmp_path / "run" / "machine.json").exists()
 
 
 def test_measure_passes_the_exit_code_on_and_prints_only_json() -> None:

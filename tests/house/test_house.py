@@ -114,6 +114,7 @@ def test_the_wheel_holds_exactly_three_packages(tmp_path: Path) -> None:
         "reports",
     }
     assert "harness/configs/quick.yaml" in names
+    assert "harness/configs/sites/example.yaml" in names
 
 
 def test_modules_stay_small_enough_to_read() -> None:

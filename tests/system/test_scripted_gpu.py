@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.ledger import machine_names
 from harness.store import RunFolder
 from tests.nvml_stub import Gpu, NvmlStub, has_compiler
 from tests.system.test_runs import PLUGINS, ROOT, write_suite
@@ -67,12 +68,18 @@ def test_a_run_is_measured_and_comes_out_again_byte_for_byte(
 
     assert done.returncode == 0, done.stderr
     assert "2 of 2 records came out byte for byte" in again.stdout
+    machine = json.loads((tmp_path / "run" / "machine.json").read_text())
+    assert machine["gpus"] == [{"uuid": UUID, "name": gpu.name}]
+    assert gpu.name in machine_names(machine)
+    frozen = json.loads((tmp_path / "run" / "factors.json").read_text())["intensity"]
     assert again.returncode == 0
     for record in RunFolder(tmp_path / "run").records().records:
         (reading,) = [r for r in record.energy if r.domain == "gpu"]
         assert record.window is not None
         truth_j = 200.0 * record.window.duration_s
         assert reading.energy_j == pytest.approx(truth_j, rel=0.01)
+        assert record.carbon is not None
+        assert record.carbon.intensity_g_per_kwh == frozen["value"]
         codes = {doubt.code for doubt in record.doubts}
         assert {"throttled", "foreign-gpu-process", "short-window"} <= codes
         assert not record.window.steady

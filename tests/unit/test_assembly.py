@@ -7,7 +7,7 @@ from harness.jobs import Outcome, Protocol, Raw
 from harness.plan import Plan, PlannedTrial
 from harness.readings import Channel, Provenance, Quantity, Span
 from harness.records import Configuration, MeterCost, Phase, TrialRecord
-from harness.suite import QualityFloor, Site
+from harness.suite import Location, QualityFloor
 from tests.fakes import channel, samples
 
 CONFIGURATION = Configuration(
@@ -23,7 +23,7 @@ PLAN = Plan(
     seed=1,
     protocol=Protocol(),
     quality=QualityFloor(),
-    site=Site(),
+    site=Location(),
     trials=(PLANNED,),
     skips=(),
 )

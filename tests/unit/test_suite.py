@@ -344,3 +344,29 @@ def test_faulty_scenarios_are_named_with_their_path(tmp_path: Path) -> None:
     assert "protocol.scenario.load-curve.levels[1]" in found
     assert "matrix.scenario" in found
     assert "offline" in found
+
+
+@pytest.mark.parametrize(
+    ("site", "words"),
+    [
+        ("{intensity: uk-carbon-intensity}", "site: key 'place' is missing"),
+        ("{place: GBR, intensity: ukcarbon}", "site.intensity: unknown 'ukcarbon'"),
+        ("{place: GBR, intensity: watttime}", "site.intensity: unknown 'watttime'"),
+        ("{place: GBR, fallback: yearly-mean}", "site.fallback: means nothing"),
+        ("{place: GBR, zone: GB}", "site.zone: means nothing"),
+        (
+            "{place: GBR, intensity: electricity-maps, zone: 'http://x'}",
+            "site.zone: 'http://x' is no zone",
+        ),
+        (
+            "{place: GBR, intensity: electricity-maps, marginal: watttime, zone: A}",
+            "site.marginal: only one live source",
+        ),
+    ],
+)
+def test_live_sources_of_a_site_fit_together(
+    tmp_path: Path, site: str, words: str
+) -> None:
+    text = SOUND.replace("site: {place: DEU, pue: 1.2}", f"site: {site}")
+
+    assert words in "\n".join(faults(tmp_path, text))

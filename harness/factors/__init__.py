@@ -1,0 +1,118 @@
+"""Sources of factors: one file each, one line in a table here.
+
+A source of factors that are published yearly is asked with a place and answers from an
+installed package, without any network. A live source is asked once, when a run begins.
+Neither ever answers for a place that it does not know.
+"""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, Literal
+
+from harness.errors import UsageError
+from harness.factor import Factor
+from harness.near import nearest
+from harness.noun import Noun
+
+PACKAGED: Mapping[str, str] = {
+    "codecarbon": "harness.factors.codecarbon_grid:entries",
+    "ecologits": "harness.factors.ecologits_data:entries",
+}
+"""Called with a place; the first that knows an intensity is the one that is used."""
+LIVE: Mapping[str, str] = {
+    "electricity-maps": "harness.factors.electricity_maps:fetch",
+    "uk-carbon-intensity": "harness.factors.uk_carbon_intensity:fetch",
+}
+"""Called with a place and the source's own name of the zone: means of the grid."""
+MARGINAL: Mapping[str, str] = {
+    "watttime": "harness.factors.watttime:fetch",
+}
+"""The same, of plants that answer to more load: never used as a mean."""
+PLACES = "harness.factors.codecarbon_grid:names"
+Kind = Literal["intensity", "source_water", "embodied"]
+
+
+class Entry(Noun):
+    """A factor, and what it is good for.
+
+    Attributes:
+        by: The source that told it, such as `codecarbon`.
+        subject: What it is about: a place, or the name of a piece of hardware.
+    """
+
+    kind: Kind
+    by: str
+    subject: str
+    factor: Factor
+
+    @property
+    def key(self) -> str:
+        """Identity in a lock file, such as `intensity/FRA/codecarbon`."""
+        return f"{self.kind}/{self.subject}/{self.by}"
+
+
+def load(target: str) -> Any:
+    """The object behind `module:name`, imported now."""
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)
+
+
+def places() -> dict[str, str]:
+    """Codes of all known places, with their names, in order."""
+    found: dict[str, str] = load(PLACES)()
+    return found
+
+
+def check_place(place: str) -> None:
+    """Refuse a place that no source knows.
+
+    Raises:
+        UsageError: With the nearest code or name; never the world's mean instead.
+    """
+    known = places()
+    if place in known:
+        return
+    codes = {name: code for code, name in known.items()}
+    near = nearest(place, [*known, *codes])
+    for name, code in codes.items():
+        near = near.replace(f"did you mean {name!r}", f"did you mean {code!r}")
+    raise UsageError(
+        f"no grid intensity is known for the place {place!r}{near}",
+        hint="use a country's ISO 3166 alpha-3 code, such as FRA, or a part of one, "
+        "such as USA-CA, CAN-QC, SWE-SE3, CHN-SC",
+    )
+
+
+def entries_of(place: str) -> tuple[Entry, ...]:
+    """Every packaged factor of a place, of the sources in their order.
+
+    Raises:
+        UsageError: No source knows the place.
+    """
+    check_place(place)
+    told: list[Callable[[str], tuple[Entry, ...]]] = [
+        load(t) for t in PACKAGED.values()
+    ]
+    return tuple(entry for entries in told for entry in entries(place))
+
+
+def ask_live(source: str, place: str, zone: str | None = None) -> Factor:
+    """Carbon intensity as a live source tells it now.
+
+    Args:
+        source: Of LIVE or MARGINAL.
+        place: Our code.
+        zone: What the source calls the place; not every source needs it.
+
+    Raises:
+        UsageError: There is no such source, or it does not know the place.
+        BenchError: It cannot be asked, or answers nothing that can be believed.
+    """
+    known = {**LIVE, **MARGINAL}
+    if source not in known:
+        raise UsageError(
+            f"unknown live source {source!r}{nearest(source, known)}",
+            hint=f"known: {', '.join(known)}",
+        )
+    found: Factor = load(known[source])(place, zone)
+    return found
