@@ -124,8 +124,9 @@ def _hardware(
 
 
 def _is(piece: Hardware, name: str) -> bool:
-    pattern = (piece.match or piece.name).casefold()
-    return fnmatchcase(name.casefold(), pattern)
+    if piece.match is None:
+        return name.casefold() == piece.name.casefold()
+    return fnmatchcase(name.casefold(), piece.match.casefold())
 
 
 def _embodied(piece: Hardware, lock: Lock | None) -> tuple[Factor, ...]:

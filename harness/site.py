@@ -190,7 +190,7 @@ def _factors(
     group: Mapping[str, Any], key: str, of: str, about: Mapping[str, Any]
 ) -> tuple[Factor, ...]:
     """What the file says at a key, with a source each or assumed; often nothing."""
-    local = key.endswith("_g_per_kwh") or key == "source_water_l_per_kwh"
+    local = key.endswith("_per_kwh") and key != "wue_l_per_kwh"
     shared: dict[str, Any] = {
         "name": f"{TITLES[key]}{of}",
         "unit": UNITS[key].format(currency=about["currency"]),

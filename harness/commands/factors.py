@@ -36,7 +36,8 @@ def show(
         for key, how in changed(lock, _now(where)).items():
             warn(f"{key}: {how}; the locked one is used")
     first = ledger.intensity
-    rows = [_row(factor, first) for factor in ledger.factors()]
+    others = ledger.second_opinions
+    rows = [_row(f, first if f in others else None) for f in ledger.factors()]
     if as_json:
         plain = first.model_dump(mode="json") if first else {}
         more = {
@@ -120,8 +121,7 @@ def _now(place: str) -> tuple[Entry, ...]:
 def _row(factor: Factor, first: Factor | None) -> dict[str, Any]:
     """Plain data of a factor; of a second opinion also how far it is from the first."""
     row = factor.model_dump(mode="json")
-    same = first is not None and factor != first and factor.name == first.name
-    if first is not None and same and first.value:
+    if first is not None and first.value:
         row["difference_ratio"] = factor.value / first.value - 1
     return row
 

@@ -16,9 +16,12 @@ G_PER_KG = 1000.0
 NO_YEAR = "the package names no year"
 HYDRO = "water of hydropower reservoirs is counted, and its method is not settled"
 GPU = "NVIDIA H100 80GB"
-SERVER = "server with 8 NVIDIA H100, without its GPUs"
-CONSTANTS = {GPU: "GPU_EMBODIED_IMPACT_GWP", SERVER: "SERVER_EMBODIED_IMPACT_GWP"}
-"""What each constant of `ecologits.impacts.llm` describes, in kg CO2e."""
+CONSTANT = "GPU_EMBODIED_IMPACT_GWP"
+"""Of `ecologits.impacts.llm`, in kg CO2e, of one GPU."""
+GPU_WORDS = {"h100", "80gb"}
+MORE_WORDS = {"nvidia", "tensor", "core", "gpu", "sxm", "sxm5", "hbm3"}
+"""What may stand in its name besides; any other word (8x, DGX, MIG, PCIe) makes it
+something else."""
 
 
 def entries(place: str) -> tuple[Entry, ...]:
@@ -41,9 +44,8 @@ def entries(place: str) -> tuple[Entry, ...]:
 
 def embodied(name: str) -> tuple[Entry, ...]:
     """Embodied carbon of hardware whose name says that it is the kind described."""
-    words = name.casefold().split()
-    known = {"h100", "80gb"} <= set(words) and "pcie" not in words
-    value = _constant(CONSTANTS[GPU]) if known else None
+    is_gpu = set(name.casefold().split()) - MORE_WORDS == GPU_WORDS
+    value = _constant(CONSTANT) if is_gpu else None
     if value is None:
         return ()
     caveat = "a constant of the package's model, which changed between its releases"

@@ -5,6 +5,7 @@ JSON, sorted, an entry a factor, each with the digest of its content, and one of
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from harness.noun import Noun
 
 SCHEMA = 1
 MOST_BYTES = 16 << 20
+UNITS = {"intensity": "g CO2e/kWh", "source_water": "L/kWh", "embodied": "kg CO2e"}
+"""By kind: a report multiplies by the value and does not read the unit."""
 AGAIN = "bench factors lock PLACE... [--site F] -o factors.lock"
 
 
@@ -81,6 +84,9 @@ def read_lock(path: Path) -> Lock:
     entries = tuple(
         _entry(path, index, row) for index, row in enumerate(data["entries"])
     )
+    for key, times in Counter(entry.key for entry in entries).items():
+        if times > 1:
+            raise UsageError(f"{path}: {key!r} stands there twice", hint=AGAIN)
     if data.get("sha256") != _digest(data["entries"]):
         raise UsageError(
             f"{path}: entries were added, taken out or put in another order",
@@ -114,11 +120,35 @@ def _entry(path: Path, index: int, row: Any) -> Entry:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{where}: {place}: {first['msg']}", hint=AGAIN) from error
+    if not _is_printable(entry):
+        raise UsageError(f"{where}: holds characters that no terminal shows")
     if row.get("sha256") != _digest(bare):
         raise UsageError(
             f"{where}: {entry.key} was changed after it was locked", hint=AGAIN
         )
+    if fault := _fault(entry):
+        raise UsageError(f"{where}: {fault}", hint=AGAIN)
     return entry
+
+
+def _is_printable(entry: Entry) -> bool:
+    """Whether no text of it could drive a terminal."""
+    factor = entry.factor.model_dump(exclude={"caveats"}).values()
+    texts = (entry.by, entry.subject, *factor, *entry.factor.caveats)
+    return all(text.isprintable() for text in texts if isinstance(text, str))
+
+
+def _fault(entry: Entry) -> str | None:
+    """Why an entry cannot be believed, although its digest is right."""
+    factor = entry.factor
+    low, high = factor.bounds
+    if not low <= factor.value <= high:
+        return f"{entry.key}: {low:g} <= {factor.value:g} <= {high:g} must hold"
+    if factor.unit != UNITS[entry.kind]:
+        return f"{entry.key}: in {factor.unit!r}, not in {UNITS[entry.kind]}"
+    if factor.marginal:
+        return f"{entry.key}: a marginal intensity is no mean"
+    return None
 
 
 def _digest(value: Any) -> str:

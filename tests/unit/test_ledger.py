@@ -1,7 +1,9 @@
 """The ledger: the owner's numbers first, nothing guessed, the same from a lock."""
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from harness import factors
 from harness.errors import UsageError
 from harness.factor import Factor
 from harness.factors import Entry, ecologits_data
-from harness.factors.lock import Lock, changed, lock_text, read_lock
+from harness.factors.lock import UNITS, Lock, changed, lock_text, read_lock
 from harness.ledger import ledger_of, machine_names
 from harness.site import load_site
 from tests.texts import written
@@ -131,7 +133,17 @@ def test_what_is_missing_says_how_to_supply_it() -> None:
     assert "`pue` with value and source" in missing["pue"]
 
 
-@pytest.mark.parametrize("name", ["Tesla T4", "NVIDIA H100 PCIe", "nonsense", "H100"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Tesla T4",
+        "NVIDIA H100 PCIe",
+        "nonsense",
+        "H100",
+        "DGX with 8 x H100 80GB",
+        "NVIDIA H100 80GB HBM3 MIG 1g.10gb",
+    ],
+)
 def test_unknown_hardware_is_never_an_h100(tmp_path: Path, name: str) -> None:
     site = load_site(written(tmp_path, f"{HEAD}hardware: {{name: {name}}}\n"))
 
@@ -165,12 +177,17 @@ def test_hardware_that_the_machine_has_not_is_left_out(tmp_path: Path) -> None:
     assert "match:" in none.missing["hardware"]
 
 
+def in_its_unit(entry: Entry) -> Entry:
+    right = entry.factor.model_copy(update={"unit": UNITS[entry.kind]})
+    return entry.model_copy(update={"factor": right})
+
+
 def entries() -> st.SearchStrategy[list[Entry]]:
     number = st.floats(0, 1e300)
-    text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+    text = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=20)
     factor = st.builds(
-        Factor, name=text, value=number, unit=text, source=text, licence=text,
-        year=st.none() | st.integers(1900, 2100), low=st.none() | number,
+        Factor, name=text, value=number, unit=st.just("?"), source=text, licence=text,
+        year=st.none() | st.integers(1900, 2100), low=st.none() | st.just(0.0),
         caveats=st.lists(text, max_size=2).map(tuple),
     )  # fmt: skip
     entry = st.builds(
@@ -179,7 +196,7 @@ def entries() -> st.SearchStrategy[list[Entry]]:
         by=st.sampled_from(["a", "b"]),
         subject=st.sampled_from(["FRA", "ÅLA", "X"]),
         factor=factor,
-    )
+    ).map(in_its_unit)
     return st.lists(entry, max_size=6, unique_by=lambda e: e.key)
 
 
@@ -225,6 +242,57 @@ def test_a_changed_entry_of_a_lock_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="intensity/FRA/ecologits was changed"):
         read_lock(written(tmp_path, text, "factors.lock"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"low": 900.0}, "900 <= 56.039"),
+        ({"unit": "kg CO2e/kWh"}, "in 'kg CO2e/kWh', not in g CO2e/kWh"),
+        ({"marginal": True}, "no mean"),
+        ({"source": "\x1b]0;x\x07"}, "that no terminal shows"),
+        ({"caveats": ("a\u202eb",)}, "that no terminal shows"),
+    ],
+)
+def test_a_lock_with_right_digests_is_not_believed_everything(
+    tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    first, *rest = factors.entries_of("FRA")
+    forged = first.factor.model_copy(update=change)
+    text = lock_text([first.model_copy(update={"factor": forged}), *rest])
+
+    with pytest.raises(UsageError, match=re.escape(words)):
+        read_lock(written(tmp_path, text, "factors.lock"))
+
+
+def test_an_entry_that_stands_twice_in_a_lock_is_named(tmp_path: Path) -> None:
+    data = json.loads(lock_text(factors.entries_of("FRA")))
+    data["entries"].append(data["entries"][0])
+
+    with pytest.raises(UsageError, match="'intensity/FRA/codecarbon' stands there tw"):
+        read_lock(written(tmp_path, json.dumps(data), "factors.lock"))
+
+
+def test_a_name_with_brackets_is_no_pattern(tmp_path: Path) -> None:
+    site = load_site(written(tmp_path, f"{HEAD}hardware: {{name: 'Xeon [v4]'}}\n"))
+
+    (piece,) = ledger_of(site, machine=["xeon [V4]"]).hardware
+
+    assert piece.name == "Xeon [v4]"
+
+
+def test_another_place_takes_no_number_of_the_old_grid_along(tmp_path: Path) -> None:
+    text = (
+        f"{HEAD}place: FRA\ncurrency: EUR\nassume: {{pue: 1.3, wue_l_per_kwh: 0.2, "
+        "grid_g_per_kwh: 20, contract_g_per_kwh: 5, source_water_l_per_kwh: 1, "
+        "price_per_kwh: 0.2}\n"
+    )
+
+    ledger = ledger_of(load_site(written(tmp_path, text)).at("POL"))
+
+    assert (ledger.contract, ledger.price) == (None, None)
+    assert {f.place for f in ledger.factors()} == {"POL", None}
+    assert [f.value for f in (ledger.pue, ledger.wue) if f] == [1.3, 0.2]
 
 
 def test_an_entry_that_was_taken_out_of_a_lock_is_seen(tmp_path: Path) -> None:
