@@ -73,14 +73,23 @@ def check_place(place: str) -> None:
     if place in known:
         return
     codes = {name: code for code, name in known.items()}
-    near = nearest(place, [*known, *codes])
+    near = nearest(_long_code(place), [*known, *codes])
     for name, code in codes.items():
         near = near.replace(f"did you mean {name!r}", f"did you mean {code!r}")
     raise UsageError(
         f"no grid intensity is known for the place {place!r}{near}",
         hint="use a country's ISO 3166 alpha-3 code, such as FRA, or a part of one, "
-        "such as USA-CA, CAN-QC, SWE-SE3, CHN-SC",
+        "such as USA-CA, CAN-QC, SWE-SE3, CHN-SC; for a grid that no table holds, a site "
+        "file without a place that states grid_g_per_kwh",
     )
+
+
+def _long_code(place: str) -> str:
+    """The alpha-3 code of an alpha-2 one; anything else as it is."""
+    import pycountry
+
+    found = pycountry.countries.get(alpha_2=place) if len(place) == 2 else None
+    return str(found.alpha_3) if found else place
 
 
 def entries_of(place: str) -> tuple[Entry, ...]:

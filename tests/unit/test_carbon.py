@@ -25,6 +25,11 @@ def test_a_countrys_name_suggests_its_code() -> None:
         intensity("France")
 
 
+def test_a_two_letter_code_suggests_the_three_letter_one() -> None:
+    with pytest.raises(UsageError, match="'GBR'"):
+        intensity("GB")
+
+
 def test_one_kilowatt_hour_emits_the_intensity_times_pue() -> None:
     carbon = emissions(3_600_000.0, intensity("FRA"), 1.5)
 
