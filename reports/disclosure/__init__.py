@@ -15,9 +15,11 @@ from reports.disclosure import (
     cyclonedx,
     eu,
     huggingface,
+    imp,
     sci,
     spdx,
     statement,
+    words,
 )
 from reports.disclosure.assembling import subject_of
 from reports.disclosure.subject import Subject
@@ -34,6 +36,7 @@ EXPORTS: Mapping[str, Files] = {
     "sci": sci.files,
     "eu": eu.files,
     "codecarbon": codecarbon.files,
+    "imp": imp.files,
     "statement": statement.files,
 }
 ALL = "all"
@@ -52,7 +55,8 @@ def export(subject: Subject, names: Sequence[str], folder: Path) -> tuple[Path, 
 
     Raises:
         UsageError: No such format.
-        NothingMeasured: No configuration has energy to disclose.
+        NothingMeasured: No configuration has energy to disclose, or none has the carbon
+            that the format is about.
         OutputError: The folder takes nothing.
     """
     chosen = list(EXPORTS) if ALL in names else list(dict.fromkeys(names))
@@ -68,7 +72,13 @@ def export(subject: Subject, names: Sequence[str], folder: Path) -> tuple[Path, 
             f"nothing to disclose: {reasons or 'no trial was given'}",
             hint="`bench doctor` shows which meters this machine has",
         )
-    files = (file for name in chosen for file in EXPORTS[name](subject))
+    files = [file for name in chosen for file in EXPORTS[name](subject)]
+    if not files:
+        raise NothingMeasured(
+            f"--export {','.join(chosen)}: carbon is unknown: "
+            + subject.reasons.get("location_kg", words.UNKNOWN),
+            hint="name the place and the PUE in the site file",
+        )
     return tuple(_write(folder / name, text) for name, text in files)
 
 

@@ -3,18 +3,21 @@
 import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from statistics import median
 from typing import Any
 
 import harness
 from harness.errors import UsageError
+from harness.garbage import uncollected
 from harness.ledger import Hardware, Ledger
 from harness.perimeter import outermost
 from harness.plan import Plan
 from harness.readings import EnergyReading, Provenance
 from harness.records import Configuration, Phase, TrialRecord
-from harness.registry import matches
+from harness.registry import cards, matches
 from harness.stats import mean
 from harness.units import kwh
 from reports.disclosure.catalogue import dataset_of
@@ -34,6 +37,7 @@ from reports.sustainability.arithmetic import G_PER_KG, embodied_g, operational_
 LONGEST_STEM = 80
 
 
+@uncollected()
 def subject_of(
     records: Sequence[TrialRecord],
     plan: Plan | None,
@@ -70,15 +74,15 @@ def subject_of(
         key: [trial for trial in trials if not _fault(trial)]
         for key, trials in by_key.items()
     }
+    known = cards()
     found = Subject(
         suite=printable(plan.suite) if plan else None,
         tool_version=harness.__version__,
         created_utc=(now or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ"),
         machine=_machine(machine, ledger),
         ledger=ledger,
-        pue=_pue(ledger),
         activities=tuple(
-            _activity(trials, _faults(by_key[key]), ledger)
+            _activity(trials, _faults(by_key[key]), ledger, known)
             for key, trials in usable.items()
             if trials
         ),
@@ -108,27 +112,16 @@ def _real(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _pue(ledger: Ledger) -> float:
-    """PUE of the ledger; 1, the machine alone, where none is given."""
-    return ledger.pue.value if ledger.pue else 1.0
-
-
 def _reasons(ledger: Ledger) -> dict[str, str]:
     """Why carbon is unknown."""
     found = {}
-    if ledger.intensity is None:
-        found["location_kg"] = ledger.missing.get(
-            "intensity", "no carbon intensity is known for the place"
-        )
-    if ledger.contract is None:
-        found["market_kg"] = ledger.missing.get(
-            "contract", "the site names no contract for electricity"
-        )
+    for name, grid in (("location_kg", "intensity"), ("market_kg", "contract")):
+        needed = [n for n in (grid, "pue") if getattr(ledger, n) is None]
+        if needed:
+            found[name] = "; ".join(_why(ledger, each) for each in needed)
     lacking = [piece.name for piece in ledger.hardware if not _can_share(piece)]
     if not ledger.hardware:
-        found["embodied_kg"] = ledger.missing.get(
-            "hardware", "the site names no hardware"
-        )
+        found["embodied_kg"] = _why(ledger, "hardware")
     elif lacking:
         found["embodied_kg"] = (
             "no embodied carbon or no lifetime is known of " + ", ".join(lacking)
@@ -136,13 +129,25 @@ def _reasons(ledger: Ledger) -> dict[str, str]:
     return found
 
 
+def _why(ledger: Ledger, name: str) -> str:
+    """Why a factor is missing, in the words of the ledger."""
+    return ledger.missing.get(name) or f"the site names no {name}"
+
+
 def _activity(
-    trials: Sequence[TrialRecord], faults: Sequence[str], ledger: Ledger
+    trials: Sequence[TrialRecord],
+    faults: Sequence[str],
+    ledger: Ledger,
+    workloads: Mapping[str, Any],
 ) -> Activity:
     """One configuration; each trial has joules and items."""
     head = trials[0]
     totals = [trial.total for trial in trials if trial.total]
-    rounds = tuple(_round(trial, ledger) for trial in trials)
+    metered = [_metered(trial) for trial in trials]
+    rounds = tuple(
+        _round(trial, readings, ledger)
+        for trial, readings in zip(trials, metered, strict=True)
+    )
     modelled = [_real(total.modelled_ratio) for total in totals]
     qualities = [trial.quality for trial in trials if trial.quality]
     scored = [a for q in qualities if (a := _real(q.accuracy)) is not None]
@@ -158,7 +163,7 @@ def _activity(
         complete=all(total.complete for total in totals)
         and len({total.perimeter for total in totals}) == 1,
         perimeter=tuple(sorted({name for total in totals for name in total.perimeter})),
-        sources=_sources(trials),
+        sources=_sources(metered),
         setup_kwh=_mean_kwh(t.setup.energy_j if t.setup else None for t in trials),
         evaluation_kwh=_mean_kwh(
             t.evaluation.energy_j if t.evaluation else None for t in trials
@@ -166,7 +171,7 @@ def _activity(
         metric=printable(qualities[0].metric) if qualities else None,
         accuracy=mean(scored) if len(scored) == len(trials) else None,
         scored=min((q.n for q in qualities), default=None),
-        dataset=dataset_of(head.configuration),
+        dataset=dataset_of(head.configuration, workloads),
         left_out=f"{len(faults)} more: {only(faults)}" if faults else None,
         **_model(trials),
     )
@@ -187,21 +192,23 @@ def _model(trials: Sequence[TrialRecord]) -> dict[str, Any]:
     }
 
 
-def _round(trial: TrialRecord, ledger: Ledger) -> Round:
+def _round(
+    trial: TrialRecord, readings: Sequence[EnergyReading], ledger: Ledger
+) -> Round:
     """One usable trial in kWh and kg."""
     total, window = trial.total, trial.window
     if total is None or total.energy_j is None or window is None:  # pragma: no cover
         raise ValueError("only usable trials are disclosed")
     bound_j = _real(total.error_bound_j)
-    machine_kwh, pue = kwh(total.energy_j), _pue(ledger)
+    machine_kwh = kwh(total.energy_j)
     grids = {"location_kg": ledger.intensity, "market_kg": ledger.contract}
     carbon = {
-        name: operational_g(machine_kwh, pue, factor.value) / G_PER_KG
+        name: operational_g(machine_kwh, ledger.pue.value, factor.value) / G_PER_KG
         for name, factor in grids.items()
-        if factor is not None
+        if factor is not None and ledger.pue is not None
     }
     domains: dict[str, float] = {}
-    for reading in _outer(trial):
+    for reading in readings:
         domains[reading.domain] = domains.get(reading.domain, 0.0) + kwh(
             reading.energy_j or 0.0
         )
@@ -222,7 +229,7 @@ def _round(trial: TrialRecord, ledger: Ledger) -> Round:
     )
 
 
-def _outer(trial: TrialRecord) -> Sequence[EnergyReading]:
+def _metered(trial: TrialRecord) -> Sequence[EnergyReading]:
     """Readings that the total of a trial adds up."""
     return [each for each in outermost(trial.energy) if each.energy_j is not None]
 
@@ -235,7 +242,7 @@ def _can_share(piece: Hardware) -> bool:
 def _embodied(hardware: Sequence[Hardware], duration_s: float) -> dict[str, float]:
     """Middle and ends of what making the hardware emits for a time; {} if unknown.
 
-    The middle is the mean of the sources; the ends are the lowest source over the
+    The middle is the median of the sources; the ends are the lowest source over the
     longest life and the highest over the shortest.
     """
     if not hardware or not all(_can_share(piece) for piece in hardware):
@@ -248,7 +255,7 @@ def _embodied(hardware: Sequence[Hardware], duration_s: float) -> dict[str, floa
         made_kg = [factor.value for factor in piece.embodied]
         ends = [factor.bounds for factor in piece.embodied]
         cases = {
-            "embodied_kg": (math.fsum(made_kg) / len(made_kg), piece.lifetime.value),
+            "embodied_kg": (median(made_kg), piece.lifetime.value),
             "embodied_low_kg": (min(low for low, _ in ends), long_years),
             "embodied_high_kg": (max(high for _, high in ends), short_years),
         }
@@ -291,18 +298,17 @@ def _mean_kwh(values_j: Iterable[float | None]) -> float | None:
     return None if average_j is None else kwh(average_j)
 
 
-def _sources(trials: Sequence[TrialRecord]) -> tuple[Source, ...]:
+def _sources(metered: Iterable[Sequence[EnergyReading]]) -> tuple[Source, ...]:
     """Meters and models of the rounds, each once."""
-    found = (
-        Source(
-            name=printable(reading.source),
-            domain=printable(reading.domain),
-            provenance=reading.provenance,
-        )
-        for trial in trials
-        for reading in _outer(trial)
+    found = dict.fromkeys(
+        (reading.source, reading.domain, reading.provenance)
+        for readings in metered
+        for reading in readings
     )
-    return tuple(dict.fromkeys(found))
+    return tuple(
+        Source(name=printable(name), domain=printable(domain), provenance=provenance)
+        for name, domain, provenance in found
+    )
 
 
 def _stage(configuration: Configuration) -> Stage:
@@ -347,10 +353,23 @@ def _machine(facts: Mapping[str, Any], ledger: Ledger) -> Machine:
             for name, value in versions.items()
             if (version := _word(value))
         },
+        cards=_cards(facts.get("channels")),
         names=tuple(
             f"{piece.count} x {printable(piece.name)}" for piece in ledger.hardware
         ),
     )
+
+
+def _cards(channels: object) -> dict[str, int]:
+    """How many devices of each kind of card there is a channel of."""
+    listed = channels if isinstance(channels, list) else ()
+    devices = {
+        (channel.get("domain"), str(channel.get("device")))
+        for channel in listed
+        if isinstance(channel, Mapping) and channel.get("domain") in ("gpu", "tpu")
+    }
+    kinds = sorted(str(domain) for domain, _ in devices)
+    return dict(Counter(kinds))
 
 
 def _word(value: object) -> str | None:

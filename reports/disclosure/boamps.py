@@ -104,7 +104,7 @@ def _algorithm(activity: Activity, subject: Subject) -> dict[str, Any]:
     }
     return known(
         {
-            "algorithmType": "neural network",
+            "algorithmType": "neuralNetwork",
             "algorithmName": configuration.workload,
             "parametersNumber": None if parameters is None else parameters / 1e9,
             "framework": "pytorch",
@@ -183,6 +183,10 @@ def _components(subject: Subject) -> list[dict[str, Any]]:
             "nbComponent": piece.count,
         }
         for piece in subject.ledger.hardware
+    ]
+    parts += [
+        {"componentType": kind, "nbComponent": count}
+        for kind, count in machine.cards.items()
     ]
     if machine.cores:
         cpu = {"componentType": "cpu", "nbComponent": machine.cores}

@@ -1,6 +1,7 @@
 """What the catalogue of workloads says about the data of a configuration."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from harness import registry
 from harness.records import Configuration
@@ -9,15 +10,21 @@ from reports.disclosure.subject import Dataset
 SOURCES = "workloads.sources:SOURCES"
 
 
-def dataset_of(configuration: Configuration) -> Dataset | None:
+def dataset_of(
+    configuration: Configuration, workloads: Mapping[str, Any]
+) -> Dataset | None:
     """Data that a configuration worked on; None where the catalogue has none.
 
     Where data of one's own lie is nobody's business, and is not told.
+
+    Args:
+        configuration: Of the trials.
+        workloads: Cards by name.
     """
     kind = kind_of(configuration)
     if configuration.options.get("data"):
         return Dataset(name="data of the user", kind=kind, public=False)
-    card = registry.cards().get(configuration.workload)
+    card = workloads.get(configuration.workload)
     if card is None:
         return None
     source = registry.load(SOURCES).get(card.dataset)

@@ -1,8 +1,8 @@
 """`emissions.csv` with the columns of CodeCarbon, one line a trial.
 
-As CodeCarbon does, energy is of the facility: its PUE is in it. What is not known is an
-empty cell, never 0. CodeCarbon has no column for the origin of the energy; it stands
-beside the program's name in `codecarbon_version`.
+As CodeCarbon does, energy is of the facility: PUE is in it, where it is known. What is
+not known is an empty cell, never 0. CodeCarbon has no column for the origin of the
+energy; it stands beside the program's name in `codecarbon_version`.
 """
 
 import csv
@@ -56,10 +56,11 @@ def _common(subject: Subject) -> dict[str, object]:
         "python_version": machine.python,
         "cpu_count": machine.cores,
         "cpu_model": machine.cpu,
+        "gpu_count": sum(machine.cards.values()) or None,
         "ram_total_size": None if memory is None else memory / GB,
         "tracking_mode": "machine",
         "on_cloud": ON_CLOUD.get(ledger.ownership or ""),
-        "pue": subject.pue,
+        "pue": ledger.pue.value if ledger.pue else None,
         "wue": ledger.wue.value if ledger.wue else None,
     }
 
@@ -77,6 +78,7 @@ def country(place: str | None) -> str | None:
 def _work(subject: Subject, activity: Activity, each: Round) -> dict[str, object]:
     """What is of one trial."""
     amounts, wue = each.amounts, subject.ledger.wue
+    pue = subject.ledger.pue.value if subject.ledger.pue else 1.0
     kg = amounts.location_kg
     line: dict[str, object] = {
         "timestamp": each.started_utc and each.started_utc.removesuffix("Z"),
@@ -85,7 +87,7 @@ def _work(subject: Subject, activity: Activity, each: Round) -> dict[str, object
         "duration": amounts.duration_s,
         "emissions": kg,
         "emissions_rate": None if kg is None else kg / amounts.duration_s,
-        "energy_consumed": facility_kwh(amounts.kwh, subject.pue),
+        "energy_consumed": facility_kwh(amounts.kwh, pue),
         "water_consumed": None
         if wue is None
         else onsite_water_l(amounts.kwh, wue.value),
@@ -96,7 +98,7 @@ def _work(subject: Subject, activity: Activity, each: Round) -> dict[str, object
     for part, domains in PARTS.items():
         known = [each.domains_kwh[name] for name in domains if name in each.domains_kwh]
         if known:
-            part_kwh = facility_kwh(sum(known), subject.pue)
+            part_kwh = facility_kwh(sum(known), pue)
             hours = amounts.duration_s / SECONDS_PER_HOUR
             line[f"{part}_energy"] = part_kwh
             line[f"{part}_power"] = part_kwh * W_PER_KW / hours

@@ -99,11 +99,11 @@ def _operation(subject: Subject, activity: Activity, unit: str) -> Iterator[Comp
             domains[name] = domains.get(name, 0.0) + domain_kwh
     if not math.isclose(math.fsum(domains.values()), activity.whole.kwh, rel_tol=1e-6):
         domains = {"+".join(activity.perimeter) or "machine": activity.whole.kwh}
-    factor = subject.ledger.intensity
+    factor, pue = subject.ledger.intensity, subject.ledger.pue
     for name, domain_kwh in sorted(domains.items()):
         grams = None
-        if factor is not None:
-            grams = operational_g(domain_kwh, subject.pue, factor.value)
+        if factor is not None and pue is not None:
+            grams = operational_g(domain_kwh, pue.value, factor.value)
         yield Component(
             name=f"Electricity of {name}",
             score_g=None if grams is None else grams / activity.units,
@@ -152,7 +152,7 @@ def _methodologies(subject: Subject, activity: Activity) -> Iterator[Methodology
         "Embodied carbon",
         "M",
         None if unknown else "modeled" if any(f.assumed for f in made) else "sourced",
-        unknown or "mean of the sources, shared out by time over the expected life",
+        unknown or "median of the sources, shared out by time over the expected life",
         tuple(dict.fromkeys(factor.name for factor in made)),
     )
     yield Methodology(
@@ -199,7 +199,7 @@ def _text(subject: Subject, activity: Activity) -> str:
     report = report_of(subject, activity)
     unit = f"gCO2e/{report.unit}"
     head = {
-        "SCI": f"{words.number(report.score_g)} {unit}",
+        "SCI": f"{words.number(report.score_g)} {unit}{_known_part(report)}",
         "Application": activity.key,
         "Version": words.program(subject),
         "Organization": words.UNKNOWN,
@@ -248,6 +248,14 @@ def _text(subject: Subject, activity: Activity) -> str:
             checks,
         )
     )
+
+
+def _known_part(report: Report) -> str:
+    """Sum of the known parts, where the score is unknown."""
+    known = [each.score_g for each in report.components if each.score_g is not None]
+    if report.score_g is not None or not known:
+        return ""
+    return f"; its known parts are {words.number(math.fsum(known))}"
 
 
 def _origin(factor: Factor) -> str:

@@ -179,7 +179,12 @@ class Activity(Noun):
 
 
 class Machine(Noun):
-    """What ran it, as far as the run says; None is not known."""
+    """What ran it, as far as the run says; None is not known.
+
+    Attributes:
+        cards: How many of each kind (gpu, tpu) had a meter; a run keeps no names.
+        names: What the site calls its hardware.
+    """
 
     cpu: str | None = None
     cores: int | None = None
@@ -187,12 +192,15 @@ class Machine(Noun):
     system: str | None = None
     python: str | None = None
     packages: dict[str, str] = Field(default_factory=dict)
+    cards: dict[str, int] = Field(default_factory=dict)
     names: tuple[str, ...] = ()
 
     @property
     def words(self) -> str | None:
         """Hardware in a line, such as `AMD EPYC, 2 cores, 25 GB`."""
         parts = [*self.names, self.cpu or ""]
+        for kind, count in self.cards.items():
+            parts.append(f"{count} {kind.upper()}{'' if count == 1 else 's'}")
         if self.cores:
             parts.append(f"{self.cores} cores")
         if self.memory_bytes:
@@ -206,7 +214,6 @@ class Subject(Noun):
     Attributes:
         suite: Name of what was run; None where no plan is known.
         created_utc: When the disclosure was written, ISO 8601.
-        pue: That carbon was computed with; 1 unless the ledger has one.
         left_out: Configurations without a usable round, with why.
         reasons: Why amounts of carbon are unknown, by the name of the amount.
         digest: Of all the rest.
@@ -217,7 +224,6 @@ class Subject(Noun):
     created_utc: str
     machine: Machine
     ledger: Ledger
-    pue: float
     activities: tuple[Activity, ...]
     left_out: dict[str, str] = Field(default_factory=dict)
     reasons: dict[str, str] = Field(default_factory=dict)

@@ -95,7 +95,7 @@ def grid(subject: Subject) -> str:
     """Where the electricity's carbon is from."""
     factor = subject.ledger.intensity
     if factor is None:
-        return f"grid {UNKNOWN}: {subject.reasons['location_kg']}"
+        return f"grid and carbon {UNKNOWN}: {subject.reasons['location_kg']}"
     year = f", {factor.year}" if factor.year else ""
     kind = ", assumed" if factor.assumed else ""
     return (
@@ -108,7 +108,7 @@ def overhead(subject: Subject) -> str:
     """PUE with whether anyone gave it."""
     pue = subject.ledger.pue
     if pue is None:
-        return "1 (none given: the machine alone)"
+        return UNKNOWN
     return given(pue.value) + (" (assumed)" if pue.assumed else "")
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.ledger import Hardware
 from harness.records import Phase
 from harness.units import JOULES_PER_KWH
 from reports.disclosure import Subject, export
@@ -160,7 +162,7 @@ def kwh_said(of: Subject) -> dict[str, list[float]]:
                 for line in lines
                 if line["experiment_id"] == each.key
             )
-            / of.pue
+            / (of.ledger.pue.value if of.ledger.pue else 1.0)
             * each.stated_units
             / each.units
             for each in of.activities
@@ -279,6 +281,38 @@ def test_sci_is_operation_and_making_over_the_functional_unit() -> None:
     ]
     assert all(passed for _, passed in checklist(found))
     assert len(checklist(found)) == 8
+
+
+def computed(manifest: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
+    """What `if-run` makes of an input: its plugins, in the order of the pipeline."""
+    values = dict(inputs)
+    for plugin in manifest["initialize"]["plugins"].values():
+        config = plugin["config"]
+        if plugin["method"] == "Sci":
+            values["sci"] = values["carbon"] / values[config["functional-unit"]]
+            continue
+        terms = [values[name] for name in config["input-parameters"]]
+        multiplies = plugin["method"] == "Multiply"
+        made = math.prod(terms) if multiplies else math.fsum(terms)
+        values[config["output-parameter"]] = made
+    return values
+
+
+@pytest.mark.parametrize("hardware", [ledger().hardware, ()], ids=["with M", "no M"])
+def test_the_manifest_computes_the_same_score(hardware: tuple[Hardware, ...]) -> None:
+    of = subject(both(modelled=False), ledger(hardware=hardware))
+    manifests = [yaml.safe_load(text) for text in texts(of, "imp").values()]
+
+    for manifest, activity in zip(manifests, of.activities, strict=True):
+        (child,) = manifest["tree"]["children"].values()
+        inputs = [child["defaults"] | each for each in child["inputs"]]
+        outputs = [computed(manifest, each) for each in inputs]
+        report = report_of(of, activity)
+        parts = [part.score_g for part in report.components if part.score_g is not None]
+
+        carbon_g = math.fsum(each["carbon"] for each in outputs)
+        assert carbon_g / activity.units == pytest.approx(math.fsum(parts))
+        assert outputs[0]["sci"] == pytest.approx(math.fsum(parts), rel=0.01)
 
 
 def test_the_checklist_of_sci_finds_what_is_wrong() -> None:

@@ -203,7 +203,7 @@ def test_files_stay_in_their_folder_whatever_a_key_is(tmp_path: Path) -> None:
     paths = export(subject(trials), ["all"], tmp_path / "out")
 
     assert all((tmp_path / "out") in path.resolve().parents for path in paths)
-    assert len(set(paths)) == len(paths) == 4 * 4 + 4
+    assert len(set(paths)) == len(paths) == 4 * 4 + 5
 
 
 # the call
@@ -232,6 +232,11 @@ def test_nothing_measured_is_nothing_disclosed(tmp_path: Path) -> None:
         export(subject([trial(status="failed", reason="killed")]), ["all"], tmp_path)
 
 
+def test_a_manifest_without_carbon_is_refused_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(NothingMeasured, match="names no intensity"):
+        export(subject([trial()], BARE), ["imp"], tmp_path)
+
+
 def test_a_folder_that_takes_nothing_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
@@ -239,8 +244,22 @@ def test_a_folder_that_takes_nothing_is_named(tmp_path: Path) -> None:
         export(subject([trial()]), ["eu"], tmp_path / "file")
 
 
+def test_cards_are_counted_since_a_run_keeps_no_names() -> None:
+    channels = [
+        {"domain": "gpu", "device": uuid, "name": name}
+        for uuid in ("GPU-1", "GPU-2")
+        for name in ("energy", "power")
+    ]
+
+    of = subject_of([trial()], None, {"channels": channels, "cpu": "EPYC"}, BARE)
+
+    assert of.machine.words == "EPYC, 2 GPUs"
+    (line,) = csv.DictReader(io.StringIO(one(of, "codecarbon")))
+    assert line["gpu_count"] == "2"
+
+
 def test_the_machine_file_is_not_trusted() -> None:
-    facts = {"cpu": 7, "cores_physical": "many", "memory_bytes": -1, "packages": [1]}
+    facts = {"cpu": 7, "cores_physical": "many", "memory_bytes": -1, "channels": 3}
 
     of = subject_of([trial()], None, facts, Ledger(site="x"))
 
