@@ -4,7 +4,7 @@ import uuid
 from decimal import Decimal
 
 from reports.disclosure.subject import TOOL, Activity, Amounts, Source, Subject
-from reports.formatting import significant
+from reports.formatting import printable, significant
 
 UNKNOWN = "unknown"
 DIGITS = 6
@@ -100,7 +100,7 @@ def grid(subject: Subject) -> str:
     kind = ", assumed" if factor.assumed else ""
     return (
         f"{given(factor.value)} {factor.unit} (location-based{year}{kind}, "
-        f"{factor.source}), PUE {overhead(subject)}"
+        f"{printable(factor.source)}), PUE {overhead(subject)}"
     )
 
 

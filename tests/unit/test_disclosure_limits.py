@@ -259,7 +259,7 @@ def test_cards_are_counted_since_a_run_keeps_no_names() -> None:
 
 
 def test_the_machine_file_is_not_trusted() -> None:
-    facts = {"cpu": 7, "cores_physical": "many", "memory_bytes": -1, "channels": 3}
+    facts = {"cpu": 7, "cores_physical": "many", "memory_bytes": -1, "packages": [1]}
 
     of = subject_of([trial()], None, facts, Ledger(site="x"))
 
