@@ -47,8 +47,10 @@ def emissions(of: Subject) -> list[dict[str, Any] | None]:
     """`co2_eq_emissions` of each card, as the hub's library reads it."""
     from huggingface_hub import ModelCard
 
-    cards = [ModelCard(text) for text in texts(of, "huggingface").values()]
-    return [card.data.to_dict().get("co2_eq_emissions") for card in cards]
+    found: list[Any] = [
+        ModelCard(text).data for text in texts(of, "huggingface").values()
+    ]
+    return [data.to_dict().get("co2_eq_emissions") for data in found]
 
 
 def consumptions(component: dict[str, Any]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from harness.readings import EnergyReading, EnergyTotal, Provenance
 from harness.records import (
     Configuration,
     ModelFacts,
+    OptionValue,
     Performance,
     Phase,
     Quality,
@@ -29,7 +30,12 @@ MACHINE = {
     "python": "3.11.7",
     "packages": {"torch": "2.13.0", "torchao": None},
 }
-OPTIONS = {"size": "tiny", "sequence_length": 32, "epochs": 2, "optimizer": "adamw"}
+OPTIONS: dict[str, OptionValue] = {
+    "size": "tiny",
+    "sequence_length": 32,
+    "epochs": 2,
+    "optimizer": "adamw",
+}
 
 
 def trial(
