@@ -131,7 +131,8 @@ def _reasons(ledger: Ledger) -> dict[str, str]:
 
 def _why(ledger: Ledger, name: str) -> str:
     """Why a factor is missing, in the words of the ledger."""
-    return ledger.missing.get(name) or f"the site names no {name}"
+    reason = ledger.missing.get(name)
+    return f"no {name} is known" + (f": {reason}" if reason else "")
 
 
 def _activity(

@@ -233,7 +233,7 @@ def test_nothing_measured_is_nothing_disclosed(tmp_path: Path) -> None:
 
 
 def test_a_manifest_without_carbon_is_refused_with_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(NothingMeasured, match="names no intensity"):
+    with pytest.raises(NothingMeasured, match="no intensity is known"):
         export(subject([trial()], BARE), ["imp"], tmp_path)
 
 
