@@ -79,8 +79,8 @@ def check_place(place: str) -> None:
     raise UsageError(
         f"no grid intensity is known for the place {place!r}{near}",
         hint="use a country's ISO 3166 alpha-3 code, such as FRA, or a part of one, "
-        "such as USA-CA, CAN-QC, SWE-SE3, CHN-SC; for a grid that no table holds, a site "
-        "file without a place that states grid_g_per_kwh",
+        "such as USA-CA, CAN-QC, SWE-SE3, CHN-SC; for a grid that no table holds, a "
+        "site file without a place that states grid_g_per_kwh",
     )
 
 
