@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from harness import cli_history, registry
+from harness import cli_history, cli_report, registry
 from harness.cli_parts import AsCsv, AsJson, AsMarkdown, Metric
 from harness.cli_parts import call as _call
 from harness.commands import streams
@@ -31,6 +31,7 @@ factors = typer.Typer(
 app.add_typer(data, name="data")
 app.add_typer(factors, name="factors")
 app.add_typer(cli_history.app, name="history")
+app.add_typer(cli_report.app, name="report")
 
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]
 SuiteName = Annotated[

@@ -25,7 +25,7 @@ def rank(
     check_one(chosen)
     result = read_runs(paths)
     made = stored_plan(paths[0])
-    ranking, faults = _ranked(made, paths, result, by, allow_mixed=allow_mixed)
+    ranking, faults = ranked(made, paths, result, by, allow_mixed=allow_mixed)
     for sentence in (*result.faults, *faults, *ranking.warnings):
         warn(sentence)
     if chosen:
@@ -46,7 +46,7 @@ def stored_plan(path: Path, lost: str = "default quality floor") -> Plan | None:
 
 def show_ranking(made: Plan, path: Path, result: ReadResult) -> None:
     """Print the ranking of a run that has ended."""
-    ranking, _ = _ranked(made, [path], result)
+    ranking, _ = ranked(made, [path], result)
     _show(ranking, made.suite, [path], result)
     for sentence in ranking.warnings:
         warn(sentence)
@@ -59,7 +59,7 @@ def _show(
     terminal.render(ranking, lines, out())
 
 
-def _ranked(
+def ranked(
     made: Plan | None,
     paths: Sequence[Path],
     result: ReadResult,

@@ -4,7 +4,7 @@ All text is plain: whoever writes a format escapes it. Only `Figure.svg` is mark
 only the functions of `reports.page.charts` make it.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from harness.noun import Noun
 from reports.page.charts.parts import Svg
@@ -66,6 +66,7 @@ class Figure(Noun):
     Attributes:
         alt: What the chart shows, for those who do not see it.
         svg: Made by `reports.page.charts`.
+        spec: The same as Vega-Lite, for interactive pages; the drawing stays without.
     """
 
     title: str
@@ -73,6 +74,7 @@ class Figure(Noun):
     svg: Svg
     table: Table
     caption: str = ""
+    spec: dict[str, Any] | None = None
 
 
 Block = Text | Points | Facts | Table | Figure

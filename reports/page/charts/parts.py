@@ -77,8 +77,13 @@ class Line(Noun):
 
 
 class Band(Noun):
-    """A shaded stretch of the x axis."""
+    """A shaded stretch of the x axis.
+
+    Attributes:
+        faint: Hardly shaded: what stands beside the stretch that counts.
+    """
 
     name: str
     start: float
     end: float
+    faint: bool = False

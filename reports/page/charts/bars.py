@@ -1,0 +1,118 @@
+"""Horizontal bars, stacked where they have parts."""
+
+from collections.abc import Iterator, Sequence
+
+from reports.formatting import significant
+from reports.page.charts.frame import QUIET, below, legend, names_beside, square
+from reports.page.charts.marks import (
+    WIDTH,
+    colour,
+    drawing,
+    empty,
+    finite,
+    fitted,
+    line,
+    number,
+    tag,
+    told,
+    width_of,
+    words,
+)
+from reports.page.charts.parts import Axis, Bar, Part, Svg
+from reports.page.charts.scales import Scale, scale
+
+THICK = 15.0
+MOST_BARS = 60
+
+
+def bars(bars: Sequence[Bar], axis: Axis, title: str, alt: str) -> Svg:
+    """Bars from zero, the first on top; parts without a finite value are left out."""
+    shown = [bar for bar in bars if _parts(bar)][:MOST_BARS]
+    if not shown:
+        return empty(title, alt)
+    names = list(dict.fromkeys(part.name for bar in shown for part in _parts(bar)))
+    keys, top = legend([(square(i), n) for i, n in enumerate(names)])
+    if len(names) == 1:
+        keys, top = "", 4.0
+    left = names_beside(bar.label for bar in shown)
+    pitch = THICK + (10 if left else 25)
+    bottom = top + pitch * len(shown) + 2
+    room = max(width_of(significant(_total(bar))) for bar in shown) + 8
+    # a logarithmic bar has no length: the axis is linear whatever was asked for
+    x = scale(_ends(shown), left + 1, WIDTH - room, log=False, most=4)
+    rows = [
+        _row(bar, x, top + pitch * (n + 1) - THICK - 3, names)
+        for n, bar in enumerate(shown)
+    ]
+    zero = line(x.at(0), top, x.at(0), bottom, stroke=QUIET)
+    body = [keys, below(axis, x, top, bottom), *rows, zero]
+    more = len(bars) - len(shown)
+    if more:
+        rest = f"{more} more without a figure, or in the table alone"
+        body.append(words(0, bottom + 50, rest, fill=QUIET))
+    return drawing(title, alt, bottom + (56 if more else 38), "".join(body))
+
+
+def _parts(bar: Bar) -> list[Part]:
+    return [part for part in bar.parts if finite(part.value) is not None]
+
+
+def _total(bar: Bar) -> float:
+    return sum(part.value for part in _parts(bar))
+
+
+def _ends(shown: Sequence[Bar]) -> Iterator[float]:
+    """All values that the axis must hold."""
+    yield 0.0
+    for bar in shown:
+        yield sum(part.value for part in _parts(bar) if part.value > 0)
+        yield sum(part.value for part in _parts(bar) if part.value < 0)
+        yield from (v for v in (bar.low, bar.high) if finite(v) is not None and v)
+
+
+def _row(bar: Bar, x: Scale, y: float, names: Sequence[str]) -> str:
+    """Name, parts side by side, interval and sum of one bar."""
+    middle = y + THICK / 2
+    if x.start > 2:
+        room = x.start - 8
+        name = words(room, middle + 4.5, fitted(bar.label, room), text_anchor="end")
+    else:
+        name = words(0, y - 5, fitted(bar.label, WIDTH))
+    ends = {True: 0.0, False: 0.0}
+    pieces = []
+    for part in _parts(bar):
+        side = part.value >= 0
+        start, ends[side] = ends[side], ends[side] + part.value
+        pieces.append(_piece(part, x, (start, ends[side]), y, names))
+    low, high = finite(bar.low), finite(bar.high)
+    whisker = _whisker(x.at(low), x.at(high), middle) if None not in (low, high) else ""  # type: ignore[arg-type]
+    end = max(x.at(ends[True]), x.at(high) if high is not None else 0.0)
+    sum_ = words(end + 5, middle + 4.5, significant(_total(bar)), fill=QUIET)
+    group = tag("g", "".join(pieces) + whisker, opacity=".45" if bar.muted else None)
+    return name + group + sum_
+
+
+def _piece(
+    part: Part, x: Scale, ends: tuple[float, float], y: float, names: Sequence[str]
+) -> str:
+    """One part, with a thin gap to the next one."""
+    left, right = sorted((x.at(ends[0]), x.at(ends[1])))
+    return tag(
+        "rect",
+        told(f"{part.name}: {significant(part.value)}"),
+        x=left,
+        y=y,
+        width=number(max(right - left, 0.4)),
+        height=THICK,
+        fill=colour(names.index(part.name)),
+        stroke="var(--paper)" if right - left > 2 else None,
+        stroke_width="1" if right - left > 2 else None,
+    )
+
+
+def _whisker(left: float, right: float, y: float) -> str:
+    """An interval."""
+    path = f"M{number(left)} {number(y)}H{number(right)}"
+    path += "".join(f"M{number(x)} {number(y - 4)}v8" for x in (left, right))
+    halo = tag("path", d=path, stroke="var(--paper)", stroke_width="4")
+    return halo + tag("path", d=path, stroke="var(--ink)", stroke_width="1.4")

@@ -1,0 +1,88 @@
+"""A page as one HTML file: nothing is loaded from elsewhere, nothing runs.
+
+Small enough to mail: where its tables would make it larger, rows are left out, and the
+page says how many.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.resources import files
+from itertools import groupby
+from typing import Any
+
+from harness import __version__
+from reports.page.blocks import Block, Figure, Page, Table
+from reports.page.interactive import Script, policy_of, scripts_of
+from reports.page.shown import plain
+
+MARK = f"joulebench report {__version__}"
+MOST_BYTES = 290_000
+LIMITS = (250, 100, 50, 25, 12, 6, 3, 1)
+"""Rows of a table, fewer as long as the page is too large."""
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+
+
+def html(page: Page, interactive: bool = False) -> str:  # noqa: FBT001, FBT002
+    """The page as a file of its own.
+
+    Args:
+        page: Any texts; they are escaped.
+        interactive: With charts that answer to the pointer: about 1 MB of scripts is
+            in the file, and nothing is loaded either.
+
+    Raises:
+        UsageError: The library of interactive charts is missing.
+    """
+    shown = plain(page)
+    scripts = scripts_of(shown) if interactive else ()
+    for most in LIMITS:
+        text = _rendered(shown, scripts, most)
+        if len(text.encode()) - sum(len(s.text) for s in scripts) <= MOST_BYTES:
+            break
+    return text
+
+
+def _rendered(page: Page, scripts: Sequence[Script], most: int) -> str:
+    return str(
+        _template().render(
+            page=page,
+            most=most,
+            scripts=scripts,
+            css=_file("page.css"),
+            policy=policy_of(POLICY, scripts),
+            mark=MARK,
+        )
+    )
+
+
+@cache
+def _template() -> Any:
+    """The template; all that it is given is escaped but our own markup."""
+    from jinja2 import Environment, StrictUndefined
+
+    made = Environment(autoescape=True, undefined=StrictUndefined)
+    made.globals |= {
+        "kind": lambda block: type(block).__name__,
+        "runs": _runs,
+        "head_of": _head_of,
+    }
+    return made.from_string(_file("page.html.j2"))
+
+
+def _file(name: str) -> str:
+    return files("reports.page").joinpath(name).read_text(encoding="utf-8")
+
+
+def _runs(blocks: Sequence[Block]) -> Iterator[tuple[bool, list[Block]]]:
+    """Figures that follow one another stand side by side."""
+    for are_figures, group in groupby(blocks, lambda each: isinstance(each, Figure)):
+        yield are_figures, list(group)
+
+
+def _head_of(table: Table) -> int:
+    """The column that names a row: the first that is no number."""
+    left = [n for n, c in enumerate(table.columns) if c.align == "left"]
+    return left[0] if left else 0

@@ -1,0 +1,174 @@
+"""A group's ranking as a table, and what is said beside it."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from reports.formatting import MISSING, percent, scale_for, significant, with_spread
+from reports.gate import FEW_ROUNDS
+from reports.page.blocks import Column, Table
+from reports.ranking import Group
+from reports.rows import Interval, Row
+from reports.words import short_names
+
+VERDICTS = {
+    "pass": "proven",
+    "pass~": "estimated",
+    "fail": "fails",
+    "ungated": "no gate",
+    "failed": "failed",
+    "invalid": "invalid",
+}
+SCORES = {
+    "accuracy_per_j": ("accuracy_per_j", "correct / J"),
+    "skill_per_j": ("skill_per_j", "skill / J"),
+}
+
+
+def ranked_rows(group: Group) -> list[Row]:
+    """What was tried; the rest is told with its reasons elsewhere."""
+    return [row for row in group.rows if row.verdict != "skipped"]
+
+
+def ranking_table(group: Group, by: str) -> Table:
+    """One line a configuration, best first, one unit a column."""
+    rows = ranked_rows(group)
+    names = short_names(group.rows)
+    size, prefix = scale_for(row.energy_per_item_j.value for row in rows)
+    places = Counter(row.rank for row in rows if row.rank)
+    score, title = SCORES.get(by, SCORES["accuracy_per_j"])
+    has_carbon = any(row.co2e_per_item_g.value is not None for row in rows)
+    columns = [
+        Column(title="#", align="right", about="Rank; = is a tie, [a-b] its interval."
+               " (n) is an order of estimates: rounds are too few for a test."),
+        Column(title="configuration"),
+        Column(title="accuracy", align="right", about="Share of right answers."),
+        Column(title="gate", about="Whether the required accuracy is reached: proven,"
+               " estimated (too few items to prove it), or it fails."),
+        Column(title=f"{prefix}J / item", align="right",
+               about="Joules an item of the window, idle included, ± half of the 95 %"
+               " interval over rounds."),
+        Column(title=title, align="right", about="What is ranked by default: the more,"
+               " the better. Only behind the gate."),
+        Column(title="vs best", align="right", about="The metric over the best one's."),
+        Column(title="J vs fp32", align="right", about="Joules an item over those of"
+               " the fp32 reference: below 1 it saves energy."),
+        Column(title="items / s", align="right", about="Speed in the window."),
+    ]  # fmt: skip
+    if has_carbon:
+        columns.append(
+            Column(title="g CO2e / 1k", align="right", about="Operational emissions of"
+                   " 1,000 items at the suite's place; the intensity is assumed.")
+        )  # fmt: skip
+    columns.append(
+        Column(title="joules", about="Measured by an instrument, modelled from load,"
+               " or assumed.")
+    )  # fmt: skip
+    cells = []
+    for row in rows:
+        line = [
+            _place(row, places),
+            names[row.key],
+            _accuracy(row),
+            VERDICTS.get(row.verdict, row.verdict),
+            _scaled(row.energy_per_item_j, size),
+            significant(getattr(row, score).value) if row.place else MISSING,
+            significant(row.score_vs_best) if row.place else MISSING,
+            significant(row.energy_vs_reference),
+            significant(row.items_per_s),
+        ]
+        if has_carbon:
+            co2e_g = row.co2e_per_item_g.value
+            line.append(significant(None if co2e_g is None else 1000 * co2e_g))
+        line.append(origin_of(row))
+        cells.append(tuple(line))
+    return Table(
+        caption=f"Best first; {len(rows)} configurations",
+        columns=tuple(columns),
+        rows=tuple(cells),
+        muted=frozenset(n for n, row in enumerate(rows) if row.place is None),
+    )
+
+
+def _place(row: Row, places: Counter[int]) -> str:
+    """Rank with `=` for a tie and its interval; (n) for an order of estimates."""
+    if row.rank is None:
+        return MISSING if row.place is None else f"({row.place})"
+    place = f"{row.rank}=" if places[row.rank] > 1 else str(row.rank)
+    if row.rank_low == row.rank_high:
+        return place
+    return f"{place} [{row.rank_low}-{row.rank_high}]"
+
+
+def _accuracy(row: Row) -> str:
+    return MISSING if row.accuracy.value is None else f"{row.accuracy.value:.3f}"
+
+
+def _scaled(interval: Interval, size: float) -> str:
+    value, half = interval.value, interval.half
+    if value is None:
+        return MISSING
+    return with_spread(value / size, None if half is None else half / size)
+
+
+def origin_of(row: Row) -> str:
+    """How the joules came to be, with the share that no instrument saw."""
+    if not row.trials or row.provenance is None:
+        return MISSING
+    share = row.modelled_ratio
+    if share is None or share in (0.0, 1.0):
+        return str(row.provenance)
+    return f"{percent(share)} modelled"
+
+
+def reasons(group: Group) -> list[str]:
+    """What speaks against rows, those of one reason together."""
+    names = short_names(group.rows)
+    said: dict[str, list[str]] = {}
+    for row in ranked_rows(group):
+        few = row.reason == FEW_ROUNDS  # a note of the group says so
+        for reason in filter(None, (None if few else row.reason, *row.notes)):
+            said.setdefault(reason, []).append(names[row.key])
+    return [f"{listed(who)}: {why}." for why, who in said.items()]
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Names with commas; how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def required_table(group: Group) -> Table:
+    """The front as a choice: what to take for which accuracy."""
+    names = short_names(group.rows)
+    size, prefix = scale_for(step.energy_per_item_j.value for step in group.required)
+    return Table(
+        caption="Fewest joules for a required accuracy",
+        columns=(
+            Column(title="accuracy up to", align="right"),
+            Column(title="take"),
+            Column(title=f"{prefix}J / item", align="right"),
+            Column(
+                title="J per extra right answer",
+                align="right",
+                about="Joules of each further right answer, from the line before.",
+            ),
+            Column(
+                title="on the front",
+                align="right",
+                about="Probability that nothing beats it in both, given how far rounds "
+                "and items differ.",
+            ),
+        ),
+        rows=tuple(
+            (
+                f"{step.accuracy:.3f}",
+                names[step.key],
+                _scaled(step.energy_per_item_j, size),
+                significant(step.j_per_extra_correct),
+                MISSING
+                if step.frontier_ratio is None
+                else percent(step.frontier_ratio),
+            )
+            for step in group.required
+        ),
+    )
