@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 from harness.perimeter import outermost
 from harness.records import TrialRecord
 from harness.stats import mean
-from reports.formatting import scale_for
 from reports.page.blocks import Figure
 from reports.page.charts.parts import Axis, Bar, Part, Point
 from reports.page.figures import bar_figure, scatter_figure
 from reports.ranking import Group
 from reports.ranking_page.material import Material
-from reports.ranking_page.tables import ranked_rows
+from reports.ranking_page.tables import ranked_rows, unit_for
 from reports.rows import Row
 from reports.words import short_names
 
 MOST_BARS = 12
+LEAST_ROOM = 0.02
 WIDE = 6.0
 """From this ratio of the largest to the least on, joules are drawn logarithmically."""
 
@@ -25,16 +25,23 @@ def front_figure(group: Group) -> Figure | None:
     """Accuracy against joules, with intervals and the front."""
     rows = [row for row in ranked_rows(group) if row.energy_per_item_j.value]
     rows = [row for row in rows if row.accuracy.value is not None]
+    rows = _near(rows)
     if not rows:
         return None
     names = short_names(group.rows)
     values = [row.energy_per_item_j.value or 0.0 for row in rows]
-    size, prefix = scale_for(values)
+    size, prefix = unit_for(values)
     runtimes = {row.configuration.runtime for row in rows}
     points = [
         _point(row, names[row.key], size, by_runtime=len(runtimes) > 1) for row in rows
     ]
     front = [names[row.key] for row in rows if row.on_frontier]
+    left = len(ranked_rows(group)) - len(rows)
+    far = (
+        f" {left} without joules, or far below, are in the ranking alone."
+        if left
+        else ""
+    )
     alt = (
         f"Accuracy against joules an item of {len(rows)} configurations. On the front, "
         f"which nothing beats in both, are {', '.join(front) or 'none'}."
@@ -50,8 +57,21 @@ def front_figure(group: Group) -> Figure | None:
         "Accuracy against joules",
         alt,
         "Up and to the left is better. The dashed line is the front; pale marks miss "
-        "the required accuracy.",
+        f"the required accuracy.{far}",
     )
+
+
+def _near(rows: Sequence[Row]) -> list[Row]:
+    """Without what fails by so much that the others would lie on one line."""
+    placed = [row.accuracy.value or 0.0 for row in rows if row.place is not None]
+    if not placed:
+        return list(rows)
+    room = max(max(placed) - min(placed), LEAST_ROOM)
+    return [
+        row
+        for row in rows
+        if row.place is not None or (row.accuracy.value or 0.0) >= min(placed) - room
+    ]
 
 
 def _point(row: Row, name: str, size: float, *, by_runtime: bool) -> Point:
@@ -86,11 +106,11 @@ def domain_figure(group: Group, material: Material) -> Figure | None:
     found: list[tuple[Row, dict[str, float]]] = []
     for row in chosen_rows(group):
         trials = [record for record, _ in material.trials(group, row)]
-        found.append((row, _means(map(_by_domain, trials))))
+        found.append((row, _split(row, _means(map(_by_domain, trials)))))
     found = [(row, parts) for row, parts in found if parts]
     if not found:
         return None
-    size, prefix = scale_for(sum(parts.values()) for _, parts in found)
+    size, prefix = unit_for(sum(parts.values()) for _, parts in found)
     bars = [
         Bar(
             label=names[row.key],
@@ -110,6 +130,14 @@ def domain_figure(group: Group, material: Material) -> Figure | None:
         f"{' and '.join(domains)}; the table has the figures.",
         _first(group, len(bars)) + "The window alone, idle power included.",
     )
+
+
+def _split(row: Row, parts: dict[str, float]) -> dict[str, float]:
+    """The row's own joules an item, in the proportion of the parts."""
+    total_j, item_j = sum(parts.values()), row.energy_per_item_j.value
+    if not total_j or item_j is None:
+        return {}
+    return {name: part_j / total_j * item_j for name, part_j in parts.items()}
 
 
 def _by_domain(record: TrialRecord) -> dict[str, float]:
@@ -133,7 +161,7 @@ def phase_figure(group: Group, material: Material) -> Figure | None:
     found = [(row, parts) for row, parts in found if parts]
     if not found:
         return None
-    size, prefix = scale_for(sum(map(abs, parts.values())) for _, parts in found)
+    size, prefix = unit_for(sum(map(abs, parts.values())) for _, parts in found)
     bars = [
         Bar(
             label=names[row.key],

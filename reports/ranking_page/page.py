@@ -27,6 +27,8 @@ from reports.ranking_page.traces import trace_figures
 from reports.rows import Row
 from reports.words import required_line, short_names
 
+COST = " times the energy of "
+MOST_COSTS = 5
 MOST_GROUPS = 12
 """So many groups have a section of their own."""
 
@@ -84,10 +86,11 @@ def _lead(material: Material, groups: Sequence[Group]) -> Iterator[Block]:
     if not groups:
         yield Text(text="Nothing was measured.", tone="lead")
     elif len(groups) == 1:
-        first, _, rest = groups[0].sentence.partition(". ")
-        yield Text(text=first.rstrip(".") + ".", tone="lead")
-        if rest:
-            yield Text(text=rest)
+        said, costly = _said(groups[0])
+        yield Text(text=said[0], tone="lead")
+        if said[1:]:
+            yield Text(text=" ".join(said[1:]))
+        yield from _costs(costly)
     else:
         yield Text(text=_overall(groups), tone="lead")
         yield _winners(groups, ranking.by)
@@ -101,6 +104,22 @@ def _lead(material: Material, groups: Sequence[Group]) -> Iterator[Block]:
         yield Text(text=caution, tone="caution")
 
 
+def _said(group: Group) -> tuple[list[str], list[str]]:
+    """A group's sentences: what is best, and what cost energy instead of saving it."""
+    every = [f"{each.rstrip('.')}." for each in group.sentence.split(". ")]
+    costly = [each for each in every if COST in each]
+    return [each for each in every if COST not in each] or every, costly
+
+
+def _costs(costly: Sequence[str]) -> Iterator[Block]:
+    """The sentences of what cost energy; some of many."""
+    if costly:
+        yield Text(text="Cost energy instead of saving it:")
+        more = len(costly) - MOST_COSTS
+        rest = [f"and {more} more; the column J vs fp32 has them."] if more > 0 else []
+        yield Points(items=(*costly[:MOST_COSTS], *rest))
+
+
 def _overall(groups: Sequence[Group]) -> str:
     """How much the best of each group saves, in a sentence."""
     ratios = [
@@ -112,10 +131,7 @@ def _overall(groups: Sequence[Group]) -> str:
         return f"{len(groups)} groups, each ranked apart."
     low, high = significant(min(ratios), 2), significant(max(ratios), 2)
     share = low if low == high else f"{low} to {high}"
-    return (
-        f"The best of each group used {share} of the energy of its fp32 reference. "
-        + (f"There are {text}")
-    )
+    return f"The best of each group used {share} of the energy of its fp32 reference."
 
 
 def _best(group: Group) -> Row | None:
@@ -187,7 +203,8 @@ def _group_section(
     facts = f"Joules of {place}, tier {group.tier or MISSING}, {group.track} track."
     blocks: list[Block] = []
     if not alone:
-        blocks.append(Text(text=group.sentence))
+        told, costly = _said(group)
+        blocks += [Text(text=" ".join(told)), *_costs(costly)]
     blocks += [Text(text=facts, tone="small")]
     blocks += [ranking_table(group, material.ranking.by)]
     said = [

@@ -1,15 +1,16 @@
 """A group's ranking as a table, and what is said beside it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from reports.formatting import MISSING, percent, scale_for, significant, with_spread
+from reports.formatting import MISSING, percent, scale_for, significant
 from reports.gate import FEW_ROUNDS
 from reports.page.blocks import Column, Table
 from reports.ranking import Group
 from reports.rows import Interval, Row
 from reports.words import short_names
 
+MICRO = "\u00b5"
 VERDICTS = {
     "pass": "proven",
     "pass~": "estimated",
@@ -24,6 +25,12 @@ SCORES = {
 }
 
 
+def unit_for(values: Iterable[float | None]) -> tuple[float, str]:
+    """Factor and prefix that suit the largest value; a page can print a micro sign."""
+    size, prefix = scale_for(values)
+    return size, prefix.replace("u", MICRO)
+
+
 def ranked_rows(group: Group) -> list[Row]:
     """What was tried; the rest is told with its reasons elsewhere."""
     return [row for row in group.rows if row.verdict != "skipped"]
@@ -33,10 +40,12 @@ def ranking_table(group: Group, by: str) -> Table:
     """One line a configuration, best first, one unit a column."""
     rows = ranked_rows(group)
     names = short_names(group.rows)
-    size, prefix = scale_for(row.energy_per_item_j.value for row in rows)
+    size, prefix = unit_for(row.energy_per_item_j.value for row in rows)
     places = Counter(row.rank for row in rows if row.rank)
     score, title = SCORES.get(by, SCORES["accuracy_per_j"])
-    has_carbon = any(row.co2e_per_item_g.value is not None for row in rows)
+    carbons_g = [row.co2e_per_item_g.value for row in rows]
+    has_carbon = any(value is not None for value in carbons_g)
+    grams, gram = unit_for(None if v is None else 1000 * v for v in carbons_g)
     columns = [
         Column(title="#", align="right", about="Rank; = is a tie, [a-b] its interval."
                " (n) is an order of estimates: rounds are too few for a test."),
@@ -45,8 +54,10 @@ def ranking_table(group: Group, by: str) -> Table:
         Column(title="gate", about="Whether the required accuracy is reached: proven,"
                " estimated (too few items to prove it), or it fails."),
         Column(title=f"{prefix}J / item", align="right",
-               about="Joules an item of the window, idle included, ± half of the 95 %"
-               " interval over rounds."),
+               about="Joules an item of the window, idle included: the geometric mean"
+               " over rounds."),
+        Column(title="95 % interval", align="right", about="Of the joules an item;"
+               " there is none below three rounds."),
         Column(title=title, align="right", about="What is ranked by default: the more,"
                " the better. Only behind the gate."),
         Column(title="vs best", align="right", about="The metric over the best one's."),
@@ -56,7 +67,7 @@ def ranking_table(group: Group, by: str) -> Table:
     ]  # fmt: skip
     if has_carbon:
         columns.append(
-            Column(title="g CO2e / 1k", align="right", about="Operational emissions of"
+            Column(title=f"{gram}g CO2e / 1k", align="right", about="Operational emissions of"
                    " 1,000 items at the suite's place; the intensity is assumed.")
         )  # fmt: skip
     columns.append(
@@ -70,15 +81,15 @@ def ranking_table(group: Group, by: str) -> Table:
             names[row.key],
             _accuracy(row),
             VERDICTS.get(row.verdict, row.verdict),
-            _scaled(row.energy_per_item_j, size),
+            significant(_over(row.energy_per_item_j.value, size)),
+            _between(row.energy_per_item_j, size),
             significant(getattr(row, score).value) if row.place else MISSING,
             significant(row.score_vs_best) if row.place else MISSING,
             significant(row.energy_vs_reference),
             significant(row.items_per_s),
         ]
         if has_carbon:
-            co2e_g = row.co2e_per_item_g.value
-            line.append(significant(None if co2e_g is None else 1000 * co2e_g))
+            line.append(significant(_over(row.co2e_per_item_g.value, grams / 1000)))
         line.append(origin_of(row))
         cells.append(tuple(line))
     return Table(
@@ -103,11 +114,16 @@ def _accuracy(row: Row) -> str:
     return MISSING if row.accuracy.value is None else f"{row.accuracy.value:.3f}"
 
 
-def _scaled(interval: Interval, size: float) -> str:
-    value, half = interval.value, interval.half
-    if value is None:
+def _over(value: float | None, size: float) -> float | None:
+    return None if value is None else value / size
+
+
+def _between(interval: Interval, size: float) -> str:
+    """Both ends of an interval."""
+    if interval.low is None or interval.high is None:
         return MISSING
-    return with_spread(value / size, None if half is None else half / size)
+    low, high = interval.low / size, interval.high / size
+    return f"{significant(low)} to {significant(high)}"
 
 
 def origin_of(row: Row) -> str:
@@ -140,13 +156,14 @@ def listed(names: Sequence[str], most: int = 6) -> str:
 def required_table(group: Group) -> Table:
     """The front as a choice: what to take for which accuracy."""
     names = short_names(group.rows)
-    size, prefix = scale_for(step.energy_per_item_j.value for step in group.required)
+    size, prefix = unit_for(step.energy_per_item_j.value for step in group.required)
     return Table(
         caption="Fewest joules for a required accuracy",
         columns=(
             Column(title="accuracy up to", align="right"),
             Column(title="take"),
             Column(title=f"{prefix}J / item", align="right"),
+            Column(title="95 % interval", align="right"),
             Column(
                 title="J per extra right answer",
                 align="right",
@@ -163,7 +180,8 @@ def required_table(group: Group) -> Table:
             (
                 f"{step.accuracy:.3f}",
                 names[step.key],
-                _scaled(step.energy_per_item_j, size),
+                significant(_over(step.energy_per_item_j.value, size)),
+                _between(step.energy_per_item_j, size),
                 significant(step.j_per_extra_correct),
                 MISSING
                 if step.frontier_ratio is None

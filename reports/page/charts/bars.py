@@ -1,10 +1,11 @@
 """Horizontal bars, stacked where they have parts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from reports.formatting import significant
 from reports.page.charts.frame import QUIET, below, legend, names_beside, square
 from reports.page.charts.marks import (
+    HALO,
     WIDTH,
     colour,
     drawing,
@@ -23,6 +24,8 @@ from reports.page.charts.scales import Scale, scale
 
 THICK = 15.0
 MOST_BARS = 60
+LONGEST_WHISKER = 1.5
+"""Of the longest bar; an interval beyond it is cut and ends in an arrow."""
 
 
 def bars(bars: Sequence[Bar], axis: Axis, title: str, alt: str) -> Svg:
@@ -61,13 +64,16 @@ def _total(bar: Bar) -> float:
     return sum(part.value for part in _parts(bar))
 
 
-def _ends(shown: Sequence[Bar]) -> Iterator[float]:
-    """All values that the axis must hold."""
-    yield 0.0
-    for bar in shown:
-        yield sum(part.value for part in _parts(bar) if part.value > 0)
-        yield sum(part.value for part in _parts(bar) if part.value < 0)
-        yield from (v for v in (bar.low, bar.high) if finite(v) is not None and v)
+def _ends(shown: Sequence[Bar]) -> list[float]:
+    """All values that the axis must hold; endless intervals are not among them."""
+    sides = [
+        sum(part.value for part in _parts(bar) if sign * part.value > 0)
+        for bar in shown
+        for sign in (1, -1)
+    ]
+    reach = LONGEST_WHISKER * max(map(abs, sides))
+    tips = [v for bar in shown for v in (bar.low, bar.high) if finite(v) is not None]
+    return [0.0, *sides, *(min(max(v or 0.0, -reach), reach) for v in tips)]
 
 
 def _row(bar: Bar, x: Scale, y: float, names: Sequence[str]) -> str:
@@ -77,7 +83,7 @@ def _row(bar: Bar, x: Scale, y: float, names: Sequence[str]) -> str:
         room = x.start - 8
         name = words(room, middle + 4.5, fitted(bar.label, room), text_anchor="end")
     else:
-        name = words(0, y - 5, fitted(bar.label, WIDTH))
+        name = words(0, y - 5, fitted(bar.label, WIDTH), **HALO)
     ends = {True: 0.0, False: 0.0}
     pieces = []
     for part in _parts(bar):
@@ -85,7 +91,9 @@ def _row(bar: Bar, x: Scale, y: float, names: Sequence[str]) -> str:
         start, ends[side] = ends[side], ends[side] + part.value
         pieces.append(_piece(part, x, (start, ends[side]), y, names))
     low, high = finite(bar.low), finite(bar.high)
-    whisker = _whisker(x.at(low), x.at(high), middle) if None not in (low, high) else ""  # type: ignore[arg-type]
+    whisker = ""
+    if low is not None and high is not None:
+        whisker = _whisker(x, low, high, middle)
     end = max(x.at(ends[True]), x.at(high) if high is not None else 0.0)
     sum_ = words(end + 5, middle + 4.5, significant(_total(bar)), fill=QUIET)
     group = tag("g", "".join(pieces) + whisker, opacity=".45" if bar.muted else None)
@@ -110,9 +118,14 @@ def _piece(
     )
 
 
-def _whisker(left: float, right: float, y: float) -> str:
-    """An interval."""
+def _whisker(x: Scale, low: float, high: float, y: float) -> str:
+    """An interval; an arrow where it goes on beyond the axis."""
+    left, right = x.at(low), x.at(high)
     path = f"M{number(left)} {number(y)}H{number(right)}"
-    path += "".join(f"M{number(x)} {number(y - 4)}v8" for x in (left, right))
-    halo = tag("path", d=path, stroke="var(--paper)", stroke_width="4")
-    return halo + tag("path", d=path, stroke="var(--ink)", stroke_width="1.4")
+    path += f"M{number(left)} {number(y - 4)}v8" if low >= x.low else ""
+    tip = "v8" if high <= x.high else "m-4 0l4 4l-4 4"
+    path += f"M{number(right)} {number(y - 4)}{tip}"
+    halo = tag("path", d=path, fill="none", stroke="var(--paper)", stroke_width="4")
+    return halo + tag(
+        "path", d=path, fill="none", stroke="var(--ink)", stroke_width="1.4"
+    )

@@ -45,7 +45,7 @@ def placed(
     found = []
     for name, x, y in names:
         text = label(name, 32)
-        width = width_of(text)
+        width = width_of(text) + 2
         for box in _places(x, y, width):
             fits = (
                 box.left >= 0

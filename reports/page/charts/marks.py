@@ -90,8 +90,8 @@ def _em(letter: str) -> float:
     if unicodedata.east_asian_width(letter) in "WF":
         return 1.0
     if letter in "iljtfrI.,:;'|!()[]/-  ":
-        return 0.36
-    return 0.86 if letter in "mwMW@%+" else 0.72 if letter.isupper() else 0.58
+        return 0.39
+    return 0.92 if letter in "mwMW@%+" else 0.74 if letter.isupper() else 0.62
 
 
 def line(

@@ -1,6 +1,6 @@
 """Points with their intervals, the front among them, and names where there is room."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from reports.formatting import significant
 from reports.page.charts.frame import (
@@ -31,6 +31,9 @@ from reports.page.charts.scales import Scale, scale
 HEIGHT = 250.0
 MOST_POINTS = 300
 MOST_LABELS = 40
+REACH = 0.8
+"""Intervals may lengthen an axis by so much of the stretch of its points; they are cut
+where they go further."""
 
 
 def scatter(points: Sequence[Point], x: Axis, y: Axis, title: str, alt: str) -> Svg:
@@ -76,10 +79,18 @@ def _interval(point: Point, which: str, axis: Axis) -> tuple[float, float] | Non
     return low, high
 
 
-def _values(shown: Sequence[Point], axis: Axis, which: str) -> Iterator[float]:
-    for point in shown:
-        yield getattr(point, which)
-        yield from _interval(point, which, axis) or ()
+def _values(shown: Sequence[Point], axis: Axis, which: str) -> list[float]:
+    """What an axis must hold: points, and intervals as far as they leave these room."""
+    places = [getattr(point, which) for point in shown]
+    low, high = min(places), max(places)
+    ends = [v for point in shown for v in _interval(point, which, axis) or ()]
+    if axis.log:
+        room = max(high / low, 2.0) ** REACH
+        least, most = low / room, high * room
+    else:
+        room = REACH * (high - low) or max((abs(v - low) for v in ends), default=0.0)
+        least, most = low - room, high + room
+    return [*places, *(min(max(end, least), most) for end in ends)]
 
 
 def _front(front: Sequence[Point], x: Scale, y: Scale) -> str:
@@ -103,7 +114,7 @@ def _mark(point: Point, index: int, x: Scale, y: Scale) -> str:
     if along:
         path += f"M{number(here)} {number(y.at(along[0]))}V{number(y.at(along[1]))}"
     bars = (
-        tag("path", d=path, stroke=colour(index), stroke_opacity=".55") if path else ""
+        tag("path", d=path, stroke=colour(index), stroke_opacity=".4") if path else ""
     )
     text = f"{point.label}: {significant(point.x)}, {significant(point.y)}"
     mark = shape(
