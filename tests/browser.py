@@ -114,8 +114,14 @@ class Browser:
 
     def complaints(self) -> list[str]:
         """What stands in the console."""
-        kinds = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
-        return [json.dumps(e["params"]) for e in self.events if e.get("method") in kinds]
+        kinds = (
+            "Log.entryAdded",
+            "Runtime.consoleAPICalled",
+            "Runtime.exceptionThrown",
+        )
+        return [
+            json.dumps(e["params"]) for e in self.events if e.get("method") in kinds
+        ]
 
     def _next(self) -> dict[str, Any]:
         end = time.monotonic() + PATIENCE_S

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.plan import Plan
-from reports.formatting import percent, significant
+from reports.formatting import percent
 from reports.ranking_page.material import Origin
 
 SHA_LETTERS = 12
@@ -83,14 +83,14 @@ def _method(plan: Plan) -> Iterator[tuple[str, str]]:
         rounds = f"{asked.rounds_min} to {rounds}, until the 95 % interval is within "
         rounds += f"± {percent(asked.target_ci_ratio)}"
     yield "rounds", f"{rounds}; each visits every configuration once, shuffled"
-    yield "window", f"{significant(asked.window_min_s)} s or more"
-    warmup = f"{significant(asked.warmup_min_s)} to {significant(asked.warmup_max_s)} s"
+    yield "window", f"{asked.window_min_s:g} s or more"
+    warmup = f"{asked.warmup_min_s:g} to {asked.warmup_max_s:g} s"
     yield "warm-up", f"{warmup}, until steps are steady; outside the window"
-    yield "idle", f"{significant(asked.idle_s)} s before and after, the model loaded"
+    yield "idle", f"{asked.idle_s:g} s before and after, the model loaded"
     if plan.weakened:
         yield "weaker than official", ", ".join(plan.weakened)
     place = plan.site.place or "not given"
-    yield "place", f"{place}, PUE {significant(plan.site.pue)}"
+    yield "place", f"{place}, PUE {plan.site.pue:g}"
 
 
 def _suite(path: Path) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,6 @@ from harness.errors import UsageError
 from reports.page.blocks import Figure, Page
 
 SNIPPET = """
-import vegaEmbed from "vega-embed";
 const dark = matchMedia("(prefers-color-scheme: dark)").matches;
 const specs = JSON.parse(document.getElementById("specs").textContent);
 const figures = document.querySelectorAll("figure");

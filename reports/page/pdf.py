@@ -5,10 +5,12 @@ from typing import Any
 
 from harness.errors import UsageError
 from reports.page.blocks import Page
-from reports.page.html import html
+from reports.page.html import MARK, html
 
 VARIABLE = re.compile(r"var\((--[a-z0-9-]+)\)")
-HALO = ' paint-order="stroke" stroke="var(--paper)" stroke-width="3"'
+HALO = re.compile(
+    r'<text([^>]*) paint-order="stroke"( stroke="[^"]*" stroke-width="3")>([^<]*)</text>'
+)
 
 
 def pdf(page: Page) -> bytes:
@@ -27,14 +29,15 @@ def pdf(page: Page) -> bytes:
         ) from error
     text = html(page)
     made = weasyprint.HTML(string=_literal(text), url_fetcher=_nothing).write_pdf()
-    return bytes(made)
+    return bytes(made) + f"\n% {MARK}\n".encode()  # its own mark is compressed
 
 
 def _literal(text: str) -> str:
     """The page with colours in place of variables, which drawings cannot have here."""
     colours = dict(re.findall(r"(--[a-z0-9-]+):(#[0-9a-f]+)", _printed(text)))
     head, end, body = text.partition("</style>")
-    drawn = VARIABLE.sub(lambda found: colours[found[1]], body.replace(HALO, ""))
+    body = HALO.sub(r"<text\1\2>\3</text><text\1>\3</text>", body)  # halo, then text
+    drawn = VARIABLE.sub(lambda found: colours[found[1]], body)
     return head + end + drawn
 
 

@@ -1,14 +1,17 @@
 """What stands behind a ranking: the gate, doubts, what did not run, machine, method."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
-from harness.records import TrialRecord
+from harness.records import Carbon, TrialRecord
 from reports.formatting import MISSING, percent, significant
 from reports.page.blocks import Block, Column, Facts, Section, Table, Text
 from reports.ranking import Ranking
 from reports.ranking_page.material import Material
 from reports.ranking_page.tables import listed
+
+Source = tuple[str, str, str, str]
+"""Quantity, origin, source and tier."""
 
 GATE = (
     (
@@ -106,11 +109,16 @@ def skipped_section(ranking: Ranking) -> Section | None:
 
 def origins_section(records: Sequence[TrialRecord]) -> Section:
     """What an instrument saw, what a model said, what was assumed."""
-    counts: Counter[tuple[str, ...]] = Counter()
+    counts: Counter[Source] = Counter()
+    periods_s: dict[Source, list[float]] = defaultdict(list)
     for record in records:
-        counts.update(set(_sources(record)))
-    order = sorted(counts.items(), key=lambda each: (each[0][1] != "measured", each[0]))
-    rows = tuple((*source, str(count)) for source, count in order)
+        found = dict(_sources(record))
+        counts.update(found.keys())
+        for source, period_s in found.items():
+            if period_s is not None:
+                periods_s[source].append(period_s)
+    order = sorted(counts, key=lambda each: (each[1] != "measured", each))
+    rows = tuple((*s, _periods(periods_s[s]), str(counts[s])) for s in order)
     columns = (
         Column(title="quantity"),
         Column(title="origin", about="Measured by an instrument, modelled from load, "
@@ -131,45 +139,44 @@ def origins_section(records: Sequence[TrialRecord]) -> Section:
     )
 
 
-def _sources(record: TrialRecord) -> Iterable[tuple[str, ...]]:
-    """Quantity, origin, source, tier and period of what a record is made of."""
+def _sources(record: TrialRecord) -> Iterator[tuple[Source, float | None]]:
+    """What a record is made of, and how often that has a new value, in seconds."""
     for reading in record.energy:
+        what = f"energy of {reading.domain}"
         if reading.energy_j is None:
             reason = reading.reason or "no reason was kept"
-            yield f"energy of {reading.domain}", "missing", reason, MISSING, MISSING
+            yield (what, "missing", reason, MISSING), None
             continue
-        yield (
-            f"energy of {reading.domain}",
-            str(reading.provenance),
-            reading.source,
-            reading.tier or MISSING,
-            _period(reading.update_period_s),
-        )
+        tier = reading.tier or MISSING
+        source = (what, str(reading.provenance), reading.source, tier)
+        yield source, reading.update_period_s
     if record.quality is not None and record.quality.accuracy is not None:
         where = "in the window" if record.quality.in_window else "also after the window"
-        yield "accuracy", "measured", f"answers {where}", MISSING, MISSING
-    carbon = record.carbon
-    if carbon is not None and carbon.intensity_g_per_kwh is not None:
-        year = "" if carbon.year is None else f" {carbon.year}"
-        what = f"{significant(carbon.intensity_g_per_kwh)} g CO2e/kWh, {carbon.place}"
-        yield (
-            "carbon intensity",
-            "assumed",
-            f"{what}{year}: {carbon.source}",
-            MISSING,
-            MISSING,
-        )
-        if carbon.pue != 1.0:
-            yield "PUE", "assumed", significant(carbon.pue), MISSING, MISSING
+        yield ("accuracy", "measured", f"answers {where}", MISSING), None
+    if record.carbon is not None:
+        yield from _assumed(record.carbon)
     if record.performance and record.performance.peak_source:
-        yield "peak speed", "measured", record.performance.peak_source, MISSING, MISSING
+        source = record.performance.peak_source
+        yield ("peak speed", "measured", source, MISSING), None
 
 
-def _period(period_s: float | None) -> str:
-    """One digit: trials differ in the further ones."""
-    if period_s is None:
+def _assumed(carbon: Carbon) -> Iterator[tuple[Source, None]]:
+    """Factors that nobody measured here."""
+    if carbon.intensity_g_per_kwh is None:
+        return
+    year = "" if carbon.year is None else f" {carbon.year}"
+    what = f"{significant(carbon.intensity_g_per_kwh)} g CO2e/kWh, {carbon.place}{year}"
+    yield ("carbon intensity", "assumed", f"{what}: {carbon.source}", MISSING), None
+    if carbon.pue != 1.0:
+        yield ("PUE", "assumed", significant(carbon.pue), MISSING), None
+
+
+def _periods(periods_s: Sequence[float]) -> str:
+    """The shortest and the longest, where they differ by more than their reading."""
+    if not periods_s:
         return MISSING
-    return f"{significant(period_s * 1000, 1)} ms"
+    ends = [significant(f(periods_s) * 1000, 2) for f in (min, max)]
+    return f"{' to '.join(dict.fromkeys(ends))} ms"
 
 
 def origin_section(material: Material) -> Section:

@@ -67,8 +67,8 @@ def ranking_table(group: Group, by: str) -> Table:
     ]  # fmt: skip
     if has_carbon:
         columns.append(
-            Column(title=f"{gram}g CO2e / 1k", align="right", about="Operational emissions of"
-                   " 1,000 items at the suite's place; the intensity is assumed.")
+            Column(title=f"{gram}g CO2e / 1k", align="right", about="Operational"
+                   " emissions of 1,000 items; the grid's intensity is assumed.")
         )  # fmt: skip
     columns.append(
         Column(title="joules", about="Measured by an instrument, modelled from load,"

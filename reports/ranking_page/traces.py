@@ -118,7 +118,7 @@ def _figure(group: Group, chosen: Chosen) -> Figure:
         lines,
         Axis(title="Time", unit="s"),
         Axis(title="Power", unit="W"),
-        f"{chosen.name}, {chosen.why}",
+        f"{chosen.name}: {chosen.why}",
         f"Power of {shown} during trial {record.trial}; the table has the means.",
         _table(record, powers),
         bands,
@@ -127,8 +127,8 @@ def _figure(group: Group, chosen: Chosen) -> Figure:
 
 
 def _caption(group: Group, chosen: Chosen) -> str:
-    doubts = [doubt.message for doubt in chosen.record.doubts]
-    said = f" Doubts: {'; '.join(doubts)}." if doubts else ""
+    doubts = [doubt.code for doubt in chosen.record.doubts]
+    said = f" Doubts: {', '.join(doubts)}." if doubts else ""
     return f"{group.title}, round {chosen.record.round + 1}.{said}"
 
 

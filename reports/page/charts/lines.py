@@ -95,7 +95,9 @@ def _keys(shown: Sequence[Line]) -> tuple[str, float]:
 
 
 def _dash(item: Line, index: int) -> dict[str, str]:
-    dash = DASHES[1] if item.dashed else DASHES[index % len(DASHES)]
+    """Its own pattern; a curve that must be dashed is never the solid one."""
+    dashes = DASHES[1:] if item.dashed else DASHES
+    dash = dashes[index % len(dashes)]
     return {"stroke_dasharray": dash} if dash else {}
 
 

@@ -13,6 +13,13 @@ from reports.page.charts.parts import Axis, Band, Bar, Line, Point, Range
 
 Spec = dict[str, Any]
 MOST_VALUES = 4000
+CONFIG = {
+    "font": "system-ui, 'DejaVu Sans', Arial, sans-serif",
+    "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
+             "labelLimit": 220},
+    "legend": {"orient": "top", "labelFontSize": 12, "columns": 3, "labelLimit": 220},
+    "view": {"stroke": None},
+}  # fmt: skip
 PALETTE = {"range": ["#2a7ab9", "#d5641c", "#1a9a74", "#b65a90", "#947a10", "#73808c"]}
 
 
@@ -26,11 +33,11 @@ def bars_spec(bars: Sequence[Bar], axis: Axis) -> Spec:
     encoding = {
         "y": {"field": "name", "type": "nominal", "sort": None, "title": None},
         "x": _on("value", axis) | {"stack": "zero", "scale": {}},
-        "color": _colour("part"),
+        "color": _colour("part", (part.name for bar in bars for part in bar.parts)),
         "order": {"field": "order", "type": "quantitative"},
         "tooltip": _told("name", "part", "value"),
     }
-    return _spec(rows, {"mark": "bar", "encoding": encoding}, {"step": 22})
+    return _spec(rows, {"mark": "bar", "encoding": encoding}, 90 + 24 * len(bars))
 
 
 def ranges_spec(ranges: Sequence[Range], axis: Axis) -> Spec:
@@ -52,19 +59,20 @@ def ranges_spec(ranges: Sequence[Range], axis: Axis) -> Spec:
         "tooltip": _told("name", "low", "value", "high", "note"),
     }
     mark = {"type": "bar", "color": PALETTE["range"][0], "height": 9}
-    return _spec(rows, {"mark": mark, "encoding": encoding}, {"step": 26})
+    return _spec(rows, {"mark": mark, "encoding": encoding}, 70 + 26 * len(ranges))
 
 
 def scatter_spec(points: Sequence[Point], x: Axis, y: Axis) -> Spec:
     """Points that can be moved and enlarged, with their intervals."""
     rows = [point.model_dump() for point in points]
-    plain = {"x": _on("x", x), "y": _on("y", y), "color": _colour("group")}
+    colour = _colour("group", (point.group for point in points))
+    plain = {"x": _on("x", x), "y": _on("y", y), "color": colour}
     marks = {
         "mark": {"type": "point", "filled": True, "size": 70},
         "params": [{"name": "view", "select": "interval", "bind": "scales"}],
         "encoding": plain
         | {
-            "shape": {"field": "group", "type": "nominal"},
+            "shape": {"field": "group", "type": "nominal", "legend": None},
             "opacity": {
                 "condition": {"test": "datum.muted", "value": 0.35},
                 "value": 1,
@@ -75,7 +83,7 @@ def scatter_spec(points: Sequence[Point], x: Axis, y: Axis) -> Spec:
     across = {"x": _on("x_low", x), "x2": {"field": "x_high"}, "y": _on("y", y)}
     along = {"x": _on("x", x), "y": _on("y_low", y), "y2": {"field": "y_high"}}
     layers = [
-        {"mark": "rule", "encoding": ends | {"color": _colour("group")}}
+        {"mark": "rule", "encoding": ends | {"color": colour}}
         for ends in (across, along)
     ]
     return _spec(rows, {"layer": [*layers, marks]}, 320)
@@ -111,19 +119,19 @@ def lines_spec(
         "encoding": {
             "x": _on("x", x),
             "y": _on("y", y),
-            "color": _colour("name"),
+            "color": _colour("name", (item.name for item in lines)),
             "tooltip": _told("name", "x", "y"),
         },
     }
     return _spec(rows, {"layer": [shade, curve] if shades else [curve]}, 220)
 
 
-def _spec(rows: Iterable[Mapping[str, Any]], body: Spec, height: object) -> Spec:
+def _spec(rows: Iterable[Mapping[str, Any]], body: Spec, height: float) -> Spec:
     return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "data": {"values": _safe(rows)},
         "width": "container",
         "height": height,
+        "config": CONFIG,
         **body,
     }
 
@@ -148,8 +156,18 @@ def _on(field: str, axis: Axis) -> dict[str, Any]:
     }
 
 
-def _colour(field: str) -> dict[str, Any]:
-    return {"field": field, "type": "nominal", "title": None, "scale": PALETTE}
+def _colour(field: str, names: Iterable[str]) -> dict[str, Any]:
+    """A colour for each name, in the order of the drawing."""
+    domain = [printable(name) for name in dict.fromkeys(names)]
+    scale = PALETTE | {"domain": domain}
+    legend = {} if len(domain) > 1 else None
+    return {
+        "field": field,
+        "type": "nominal",
+        "title": None,
+        "scale": scale,
+        "legend": legend,
+    }
 
 
 def _told(*fields: str) -> list[dict[str, Any]]:
