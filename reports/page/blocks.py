@@ -28,6 +28,7 @@ class Table(Noun):
     Attributes:
         muted: Numbers of the rows that do not count, such as those under the floor.
         folded: Shown only when asked for, as the table behind a chart is.
+        left_out: So many rows more there are, which the page is too small for.
     """
 
     caption: str
@@ -35,6 +36,7 @@ class Table(Noun):
     rows: tuple[tuple[str, ...], ...]
     muted: frozenset[int] = frozenset()
     folded: bool = False
+    left_out: int = 0
 
 
 class Text(Noun):

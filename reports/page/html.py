@@ -13,11 +13,13 @@ from typing import Any
 from harness import __version__
 from reports.page.blocks import Block, Figure, Page, Table
 from reports.page.interactive import Script, policy_of, scripts_of
-from reports.page.shown import plain
+from reports.page.shown import capped, plain
 
 MARK = f"joulebench report {__version__}"
 MOST_BYTES = 290_000
-LIMITS = (250, 100, 50, 25, 12, 6, 3, 1)
+MOST_DRAWN = 200_000
+"""Letters of all drawings; the tables of those beyond it stay."""
+LIMITS = (250, 50, 12, 3, 1)
 """Rows of a table, fewer as long as the page is too large."""
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
@@ -36,13 +38,33 @@ def html(page: Page, interactive: bool = False) -> str:  # noqa: FBT001, FBT002
     Raises:
         UsageError: The library of interactive charts is missing.
     """
-    shown = plain(page)
+    shown = _within(plain(page), MOST_DRAWN)
     scripts = scripts_of(shown) if interactive else ()
     for most in LIMITS:
         text = _rendered(shown, scripts, most)
-        if len(text.encode()) - sum(len(s.text) for s in scripts) <= MOST_BYTES:
+        if len(text.encode()) - sum(len(s.text) for s in scripts) < MOST_BYTES:
             break
     return text
+
+
+def _within(page: Page, letters: int) -> Page:
+    """The page with as many of its charts as there is room for, the first first."""
+    left = letters
+
+    def kept(block: Block) -> Block:
+        nonlocal left
+        if not isinstance(block, Figure):
+            return block
+        left -= len(block.svg)
+        return (
+            block if left >= 0 else block.model_copy(update={"svg": "", "spec": None})
+        )
+
+    sections = (
+        section.model_copy(update={"blocks": tuple(map(kept, section.blocks))})
+        for section in page.sections
+    )
+    return page.model_copy(update={"sections": tuple(sections)})
 
 
 def _rendered(page: Page, scripts: Sequence[Script], most: int) -> str:
@@ -68,6 +90,7 @@ def _template() -> Any:
         "kind": lambda block: type(block).__name__,
         "runs": _runs,
         "head_of": _head_of,
+        "capped": capped,
     }
     return made.from_string(_file("page.html.j2"))
 

@@ -7,7 +7,6 @@ from reports.page.blocks import Block, Facts, Figure, Page, Points, Table, Text
 from reports.page.html import MARK
 from reports.page.shown import plain
 
-MOST_ROWS = 1000
 SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 OPENING = re.compile(r"^(#|[-+>=]|\d+[.)])")
 
@@ -43,8 +42,7 @@ def _block(block: Block) -> Iterator[str]:
         text = escaped(block.text)
         yield {"lead": f"**{text}**", "caution": f"> {text}"}.get(block.tone, text)
     elif isinstance(block, Points):
-        yield "\n".join(f"- {escaped(item)}" for item in block.items[:MOST_ROWS])
-        yield from _left_out(len(block.items))
+        yield "\n".join(f"- {escaped(item)}" for item in block.items)
     elif isinstance(block, Facts):
         yield "\n".join(f"- {escaped(name)}: {escaped(v)}" for name, v in block.pairs)
     elif isinstance(block, Table):
@@ -61,15 +59,11 @@ def _table(table: Table) -> Iterator[str]:
     rule = {"left": "---", "right": "--:"}
     rows = [
         tuple(column.title for column in table.columns),
-        *table.rows[:MOST_ROWS],
+        *table.rows,
     ]
     lines = [f"| {' | '.join(map(escaped, row))} |" for row in rows]
     lines.insert(1, f"|{'|'.join(rule[column.align] for column in table.columns)}|")
     yield escaped(table.caption)
     yield "\n".join(lines)
-    yield from _left_out(len(table.rows))
-
-
-def _left_out(count: int) -> Iterator[str]:
-    if count > MOST_ROWS:
-        yield f"{count - MOST_ROWS} more are left out."
+    if table.left_out:
+        yield f"{table.left_out} more are left out."

@@ -9,7 +9,8 @@ from reports.page.html import MARK, html
 
 VARIABLE = re.compile(r"var\((--[a-z0-9-]+)\)")
 HALO = re.compile(
-    r'<text([^>]*) paint-order="stroke"( stroke="[^"]*" stroke-width="3")>([^<]*)</text>'
+    r'<text([^>]*) paint-order="stroke"'
+    r'( stroke="[^"]*" stroke-width="3")>([^<]*)</text>'
 )
 
 

@@ -14,6 +14,8 @@ from reports.page.blocks import (
 
 LONGEST = 1_000
 """Letters of one text."""
+MOST_ROWS = 1_000
+"""Rows of one table, and items of one list."""
 
 
 def plain(page: Page) -> Page:
@@ -44,6 +46,12 @@ def short(text: str) -> str:
     return one if len(one) <= LONGEST else one[: LONGEST - 1] + "…"
 
 
+def capped(items: tuple[str, ...], most: int) -> tuple[str, ...]:
+    """Items, or so many of them and how many more there are."""
+    more = len(items) - most
+    return items if more <= 0 else (*items[:most], f"and {more} more.")
+
+
 def _anchor(name: str, number: int) -> str:
     """Letters, digits and dashes; a number where there are none, or others too."""
     kept = "".join(c for c in name if (c.isalnum() and c.isascii()) or c == "-")
@@ -54,9 +62,10 @@ def _block(block: Block) -> Block:
     if isinstance(block, Text):
         return block.model_copy(update={"text": short(block.text)})
     if isinstance(block, Points):
-        return Points(items=tuple(map(short, block.items)))
+        return Points(items=tuple(map(short, capped(block.items, MOST_ROWS))))
     if isinstance(block, Facts):
-        pairs = tuple((short(name), short(value)) for name, value in block.pairs)
+        shown = block.pairs[:MOST_ROWS]
+        pairs = tuple((short(name), short(value)) for name, value in shown)
         return Facts(pairs=pairs)
     if isinstance(block, Table):
         return _table(block)
@@ -78,6 +87,7 @@ def _table(table: Table) -> Table:
         update={
             "caption": short(table.caption),
             "columns": columns,
-            "rows": tuple(tuple(map(short, row)) for row in table.rows),
+            "rows": tuple(tuple(map(short, row)) for row in table.rows[:MOST_ROWS]),
+            "left_out": table.left_out + max(0, len(table.rows) - MOST_ROWS),
         }
     )

@@ -156,8 +156,8 @@ def _sources(record: TrialRecord) -> Iterator[tuple[Source, float | None]]:
     if record.carbon is not None:
         yield from _assumed(record.carbon)
     if record.performance and record.performance.peak_source:
-        source = record.performance.peak_source
-        yield ("peak speed", "measured", source, MISSING), None
+        how = record.performance.peak_source
+        yield ("peak speed", "measured", how, MISSING), None
 
 
 def _assumed(carbon: Carbon) -> Iterator[tuple[Source, None]]:

@@ -1,7 +1,7 @@
 """A group's joules as charts: against accuracy, by domain, by phase."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.perimeter import outermost
 from harness.records import TrialRecord
@@ -13,22 +13,23 @@ from reports.ranking import Group
 from reports.ranking_page.material import Material
 from reports.ranking_page.tables import ranked_rows, unit_for
 from reports.rows import Row
-from reports.words import short_names
 
 MOST_BARS = 12
+MOST_POINTS = 250
+"""Of the order of the ranking, and all of the front."""
 LEAST_ROOM = 0.02
 WIDE = 6.0
 """From this ratio of the largest to the least on, joules are drawn logarithmically."""
 
 
-def front_figure(group: Group) -> Figure | None:
+def front_figure(group: Group, names: Mapping[str, str]) -> Figure | None:
     """Accuracy against joules, with intervals and the front."""
     rows = [row for row in ranked_rows(group) if row.energy_per_item_j.value]
     rows = [row for row in rows if row.accuracy.value is not None]
     rows = _near(rows)
     if not rows:
         return None
-    names = short_names(group.rows)
+    rows = [row for n, row in enumerate(rows) if row.on_frontier or n < MOST_POINTS]
     values = [row.energy_per_item_j.value or 0.0 for row in rows]
     size, prefix = unit_for(values)
     runtimes = {row.configuration.runtime for row in rows}
@@ -102,7 +103,7 @@ def chosen_rows(group: Group) -> list[Row]:
 
 def domain_figure(group: Group, material: Material) -> Figure | None:
     """Joules an item by what used them."""
-    names = short_names(group.rows)
+    names = material.names(group)
     found: list[tuple[Row, dict[str, float]]] = []
     for row in chosen_rows(group):
         trials = [record for record, _ in material.trials(group, row)]
@@ -153,7 +154,7 @@ def _by_domain(record: TrialRecord) -> dict[str, float]:
 
 def phase_figure(group: Group, material: Material) -> Figure | None:
     """Joules of a whole trial by what it was doing."""
-    names = short_names(group.rows)
+    names = material.names(group)
     found: list[tuple[Row, dict[str, float]]] = []
     for row in chosen_rows(group):
         trials = [record for record, _ in material.trials(group, row)]
@@ -222,7 +223,7 @@ def _first(group: Group, shown: int) -> str:
 def figures(group: Group, material: Material) -> Sequence[Figure]:
     """The charts of a group that there are figures for."""
     made = (
-        front_figure(group),
+        front_figure(group, material.names(group)),
         domain_figure(group, material),
         phase_figure(group, material),
     )

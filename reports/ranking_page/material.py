@@ -10,6 +10,7 @@ from harness.noun import Noun
 from harness.records import TrialRecord
 from reports.ranking import Group, Ranking
 from reports.rows import Row, unusable
+from reports.words import short_names
 
 
 class Origin(Noun):
@@ -47,6 +48,14 @@ class Material:
             if not unusable(record):
                 found[record.key].append((record, folder))
         return found
+
+    @cached_property
+    def _names(self) -> dict[int, dict[str, str]]:
+        return {id(group): short_names(group.rows) for group in self.ranking.groups}
+
+    def names(self, group: Group) -> dict[str, str]:
+        """What tells the rows of one of its groups apart, by key."""
+        return self._names[id(group)]
 
     def trials(self, group: Group, row: Row) -> list[tuple[TrialRecord, Path]]:
         """Usable trials of a row, of the group's perimeter, with their folders."""

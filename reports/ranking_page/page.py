@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from harness import __version__
+from harness.garbage import uncollected
 from harness.readings import Provenance
 from reports.across import Across
 from reports.formatting import MISSING, energy, significant
@@ -25,7 +26,7 @@ from reports.ranking_page.tables import (
 )
 from reports.ranking_page.traces import trace_figures
 from reports.rows import Row
-from reports.words import required_line, short_names
+from reports.words import required_line
 
 COST = " times the energy of "
 MOST_COSTS = 5
@@ -33,6 +34,7 @@ MOST_GROUPS = 12
 """So many groups have a section of their own."""
 
 
+@uncollected()
 def ranking_page(material: Material) -> Page:
     """All that there is to say of a ranking, the answer first."""
     ranking = material.ranking
@@ -93,7 +95,7 @@ def _lead(material: Material, groups: Sequence[Group]) -> Iterator[Block]:
         yield from _costs(costly)
     else:
         yield Text(text=_overall(groups), tone="lead")
-        yield _winners(groups, ranking.by)
+        yield _winners(groups, material)
     for sentence in (*ranking.warnings, *material.faults[:5]):
         yield Text(text=sentence, tone="caution")
     if len(material.faults) > 5:
@@ -138,15 +140,15 @@ def _best(group: Group) -> Row | None:
     return next((row for row in group.rows if row.place == 1), None)
 
 
-def _winners(groups: Sequence[Group], by: str) -> Table:
+def _winners(groups: Sequence[Group], material: Material) -> Table:
     """The best of each group, a line each."""
-    rows = []
+    rows, by = [], material.ranking.by
     for group in groups:
         best = _best(group)
         if best is None:
             rows.append((group.title, "nothing can be ranked", *(MISSING,) * 4))
             continue
-        names = short_names(group.rows)
+        names = material.names(group)
         tied = sum(row.rank == 1 for row in group.rows) - 1
         known = best.rank is not None
         how = "estimate" if not known else f"tied with {tied}" if tied else "shown"
@@ -199,6 +201,7 @@ def _group_section(
     number: int, group: Group, material: Material, *, alone: bool
 ) -> Section:
     """Table, charts and sentences of one group."""
+    names = material.names(group)
     place = " + ".join(group.perimeter) or "no meter"
     facts = f"Joules of {place}, tier {group.tier or MISSING}, {group.track} track."
     blocks: list[Block] = []
@@ -206,17 +209,17 @@ def _group_section(
         told, costly = _said(group)
         blocks += [Text(text=" ".join(told)), *_costs(costly)]
     blocks += [Text(text=facts, tone="small")]
-    blocks += [ranking_table(group, material.ranking.by)]
+    blocks += [ranking_table(group, material)]
     said = [
         *(f"{note[:1].upper()}{note[1:]}." for note in group.notes),
-        *reasons(group),
+        *reasons(group, names),
     ]
     if said:
         blocks.append(Points(items=tuple(said)))
     blocks += figures(group, material)
     if len(group.required) > 1:
-        blocks.append(Text(text=required_line(group.required, short_names(group.rows))))
-        blocks.append(required_table(group))
+        blocks.append(Text(text=required_line(group.required, names)))
+        blocks.append(required_table(group, names))
     return Section(name=f"group-{number + 1}", title=group.title, blocks=tuple(blocks))
 
 

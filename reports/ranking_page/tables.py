@@ -1,14 +1,15 @@
 """A group's ranking as a table, and what is said beside it."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from reports.formatting import MISSING, percent, scale_for, significant
 from reports.gate import FEW_ROUNDS
 from reports.page.blocks import Column, Table
+from reports.page.shown import MOST_ROWS
 from reports.ranking import Group
+from reports.ranking_page.material import Material
 from reports.rows import Interval, Row
-from reports.words import short_names
 
 MICRO = "\u00b5"
 VERDICTS = {
@@ -36,12 +37,13 @@ def ranked_rows(group: Group) -> list[Row]:
     return [row for row in group.rows if row.verdict != "skipped"]
 
 
-def ranking_table(group: Group, by: str) -> Table:
+def ranking_table(group: Group, material: Material) -> Table:
     """One line a configuration, best first, one unit a column."""
-    rows = ranked_rows(group)
-    names = short_names(group.rows)
+    every = ranked_rows(group)
+    rows = every[:MOST_ROWS]
+    names, by = material.names(group), material.ranking.by
     size, prefix = unit_for(row.energy_per_item_j.value for row in rows)
-    places = Counter(row.rank for row in rows if row.rank)
+    places = Counter(row.rank for row in every if row.rank)
     score, title = SCORES.get(by, SCORES["accuracy_per_j"])
     carbons_g = [row.co2e_per_item_g.value for row in rows]
     has_carbon = any(value is not None for value in carbons_g)
@@ -92,12 +94,19 @@ def ranking_table(group: Group, by: str) -> Table:
             line.append(significant(_over(row.co2e_per_item_g.value, grams / 1000)))
         line.append(origin_of(row))
         cells.append(tuple(line))
+    kept = [n for n in range(len(columns)) if n < 2 or _is_told(cells, n)]
     return Table(
-        caption=f"Best first; {len(rows)} configurations",
-        columns=tuple(columns),
-        rows=tuple(cells),
+        caption=f"Best first; {len(every)} configurations",
+        columns=tuple(columns[n] for n in kept),
+        rows=tuple(tuple(line[n] for n in kept) for line in cells),
         muted=frozenset(n for n, row in enumerate(rows) if row.place is None),
+        left_out=len(every) - len(rows),
     )
+
+
+def _is_told(cells: Sequence[Sequence[str]], column: int) -> bool:
+    """Whether any row has something in a column."""
+    return any(line[column] != MISSING for line in cells)
 
 
 def _place(row: Row, places: Counter[int]) -> str:
@@ -136,9 +145,8 @@ def origin_of(row: Row) -> str:
     return f"{percent(share)} modelled"
 
 
-def reasons(group: Group) -> list[str]:
+def reasons(group: Group, names: Mapping[str, str]) -> list[str]:
     """What speaks against rows, those of one reason together."""
-    names = short_names(group.rows)
     said: dict[str, list[str]] = {}
     for row in ranked_rows(group):
         few = row.reason == FEW_ROUNDS  # a note of the group says so
@@ -153,9 +161,8 @@ def listed(names: Sequence[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + more
 
 
-def required_table(group: Group) -> Table:
+def required_table(group: Group, names: Mapping[str, str]) -> Table:
     """The front as a choice: what to take for which accuracy."""
-    names = short_names(group.rows)
     size, prefix = unit_for(step.energy_per_item_j.value for step in group.required)
     return Table(
         caption="Fewest joules for a required accuracy",

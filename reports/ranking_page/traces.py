@@ -19,7 +19,6 @@ from reports.page.figures import line_figure
 from reports.ranking import Group
 from reports.ranking_page.material import Material
 from reports.rows import Row
-from reports.words import short_names
 
 MOST_GROUPS = 4
 MOST_CHANNELS = 6
@@ -62,7 +61,7 @@ def trace_figures(
 
 def _chosen(group: Group, material: Material) -> Iterator[Chosen]:
     """One trial of each kind, none twice."""
-    names = short_names(group.rows)
+    names = material.names(group)
     seen: set[tuple[str, Path]] = set()
     best = next((row for row in group.rows if row.place == 1), None)
     by_key = {row.key: row for row in group.rows}

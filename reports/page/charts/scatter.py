@@ -29,8 +29,10 @@ from reports.page.charts.parts import Axis, Point, Svg
 from reports.page.charts.scales import Scale, scale
 
 HEIGHT = 250.0
-MOST_POINTS = 300
+MOST_POINTS = 100
 MOST_LABELS = 40
+MOST_INTERVALS = 40
+"""So many points may have theirs drawn."""
 REACH = 0.8
 """Intervals may lengthen an axis by so much of the stretch of its points; they are cut
 where they go further."""
@@ -46,7 +48,8 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis, title: str, alt: str) -> 
     more, shown = len(points) - len(shown[:MOST_POINTS]), shown[:MOST_POINTS]
     if not shown:
         return empty(title, alt)
-    groups = list(dict.fromkeys(point.group for point in points if point in shown))
+    drawn = {point.group for point in shown}
+    groups = [g for g in dict.fromkeys(p.group for p in points) if g in drawn]
     named = [(symbol(i), name) for i, name in enumerate(groups) if name]
     keys, top = legend(named) if len(groups) > 1 else ("", 0.0)
     top += 28
@@ -56,13 +59,21 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis, title: str, alt: str) -> 
     over = scale(_values(shown, x, "x"), left, WIDTH - 12, log=x.log, most=5)
     body = [keys, beside(y, up, left, WIDTH - 12), below(x, over, top, bottom)]
     body.append(_front([point for point in shown if point.on_front], over, up))
-    body += [_mark(p, groups.index(p.group), over, up) for p in reversed(shown)]
+    bare = len(shown) > MOST_INTERVALS
+    drawn_last_first = [_bare(p) if bare else p for p in reversed(shown)]
+    body += [_mark(p, groups.index(p.group), over, up) for p in drawn_last_first]
     inside = Box(0, top - 8, WIDTH, bottom + 2)
     body += [_named(each) for each in _labels(shown, over, up, inside)]
     if more:
         text = f"{more} more without a figure, or in the table alone"
         body.append(words(0, bottom + 50, text, fill=QUIET))
     return drawing(title, alt, bottom + (56 if more else 38), "".join(body))
+
+
+def _bare(point: Point) -> Point:
+    """The point without its intervals."""
+    ends = ("x_low", "x_high", "y_low", "y_high")
+    return point.model_copy(update=dict.fromkeys(ends))
 
 
 def _has_place(point: Point, x: Axis, y: Axis) -> bool:

@@ -160,7 +160,7 @@ def _colour(field: str, names: Iterable[str]) -> dict[str, Any]:
     """A colour for each name, in the order of the drawing."""
     domain = [printable(name) for name in dict.fromkeys(names)]
     scale = PALETTE | {"domain": domain}
-    legend = {} if len(domain) > 1 else None
+    legend: dict[str, Any] | None = {} if len(domain) > 1 else None
     return {
         "field": field,
         "type": "nominal",
