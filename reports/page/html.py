@@ -17,10 +17,15 @@ from reports.page.shown import capped, plain
 
 MARK = f"joulebench report {__version__}"
 MOST_BYTES = 290_000
-MOST_DRAWN = 200_000
-"""Letters of all drawings; the tables of those beyond it stay."""
-LIMITS = (250, 50, 12, 3, 1)
-"""Rows of a table, fewer as long as the page is too large."""
+LIMITS = (
+    (250, 200_000),
+    (50, 200_000),
+    (12, 200_000),
+    (12, 100_000),
+    (3, 50_000),
+    (1, 0),
+)
+"""Rows of a table and letters of all drawings, fewer as long as a page is too large."""
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'"
@@ -38,13 +43,13 @@ def html(page: Page, interactive: bool = False) -> str:  # noqa: FBT001, FBT002
     Raises:
         UsageError: The library of interactive charts is missing.
     """
-    shown = _within(plain(page), MOST_DRAWN)
-    scripts = scripts_of(shown) if interactive else ()
-    for most in LIMITS:
-        text = _rendered(shown, scripts, most)
-        if len(text.encode()) - sum(len(s.text) for s in scripts) < MOST_BYTES:
+    shown = plain(page)
+    for most, drawn in LIMITS:
+        kept = _within(shown, drawn)
+        text = _rendered(kept, (), most)
+        if len(text.encode()) < MOST_BYTES:
             break
-    return text
+    return _rendered(kept, scripts_of(kept), most) if interactive else text
 
 
 def _within(page: Page, letters: int) -> Page:

@@ -8,7 +8,7 @@ from reports.page.html import MARK
 from reports.page.shown import plain
 
 SPECIAL = re.compile(r"([\\`*_\[\]|~])")
-OPENING = re.compile(r"^(#|[-+>=]|\d+[.)])")
+OPENING = re.compile(r"^(\d*)([-#+>=.)])")
 
 
 def markdown(page: Page) -> str:
@@ -29,7 +29,7 @@ def markdown(page: Page) -> str:
 def escaped(text: str) -> str:
     """Text that stays text at the start of a line and in a cell."""
     safe = SPECIAL.sub(r"\\\1", text).replace("&", "&amp;").replace("<", "&lt;")
-    return OPENING.sub(r"\\\1", safe) if not safe[:1].isdigit() else safe
+    return OPENING.sub(r"\1\\\2", safe)
 
 
 def _blocks(blocks: Sequence[Block]) -> Iterator[str]:

@@ -4,7 +4,6 @@ A drawing is 400 units wide: text of 12.5 units is of 10 pixels on a phone that 
 360 pixels wide, and of 16 where there is room.
 """
 
-import math
 import unicodedata
 from xml.sax.saxutils import escape, quoteattr
 
@@ -15,6 +14,8 @@ WIDTH = 400.0
 TEXT = 12.5
 LINE = 17.0
 COLOURS = 6
+LARGEST = 1e150
+"""Products and sums of what is drawn must stay finite."""
 LONGEST = 60
 """Letters of a label; more are cut, the table has them all."""
 SHAPES = (
@@ -134,5 +135,5 @@ def empty(title: str, alt: str, why: str = "nothing to show") -> Svg:
 
 
 def finite(value: float | None) -> float | None:
-    """The value, or None where it is missing, infinite or not a number."""
-    return value if value is not None and math.isfinite(value) else None
+    """The value, or None where it is missing, not a number, or beyond all measure."""
+    return value if value is not None and abs(value) <= LARGEST else None
