@@ -130,7 +130,8 @@ def write(files: Mapping[str, Path], writers: Mapping[str, Writer]) -> None:
             part.write_bytes(made if isinstance(made, bytes) else made.encode())
             part.replace(path)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
             raise StorageError(
                 f"{path}: cannot be written: {error.strerror or error}",
                 hint="another place: -o PATH",

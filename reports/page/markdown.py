@@ -8,7 +8,8 @@ from reports.page.html import MARK
 from reports.page.shown import plain
 
 SPECIAL = re.compile(r"([\\`*_\[\]|~])")
-OPENING = re.compile(r"^(\d*)([-#+>=.)])")
+OPENING = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[-+](?:\s|$)|[#>=]))")
+"""What begins a list, a heading or a quotation: a backslash goes before its sign."""
 
 
 def markdown(page: Page) -> str:
@@ -27,9 +28,13 @@ def markdown(page: Page) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that stays text at the start of a line and in a cell."""
-    safe = SPECIAL.sub(r"\\\1", text).replace("&", "&amp;").replace("<", "&lt;")
-    return OPENING.sub(r"\1\\\2", safe)
+    """Text that stays text, also where it begins a line."""
+    return OPENING.sub(r"\1\\", in_line(text), count=1)
+
+
+def in_line(text: str) -> str:
+    """Text that stays text inside a line, such as in a cell."""
+    return SPECIAL.sub(r"\\\1", text).replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _blocks(blocks: Sequence[Block]) -> Iterator[str]:
@@ -61,7 +66,7 @@ def _table(table: Table) -> Iterator[str]:
         tuple(column.title for column in table.columns),
         *table.rows,
     ]
-    lines = [f"| {' | '.join(map(escaped, row))} |" for row in rows]
+    lines = [f"| {' | '.join(map(in_line, row))} |" for row in rows]
     lines.insert(1, f"|{'|'.join(rule[column.align] for column in table.columns)}|")
     yield escaped(table.caption)
     yield "\n".join(lines)
