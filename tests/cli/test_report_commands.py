@@ -38,7 +38,7 @@ def test_traces_show_the_window_and_its_watts(run: Path) -> None:
     assert "int8-dynamic: best" in section
     assert "fp32: the reference" in section
     watts = re.findall(
-        r"\| package-0 \| measured \| rapl.powercap \| ([\d.]+) ", section
+        r"\| cpu package-0 \| measured \| rapl.powercap \| ([\d.]+) ", section
     )
     assert watts
     assert all(59 < float(mean) < 61 for mean in watts)
