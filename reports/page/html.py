@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness import __version__
 from reports.page.blocks import Block, Figure, Page, Table
@@ -17,15 +17,33 @@ from reports.page.shown import capped, plain
 
 MARK = f"joulebench report {__version__}"
 MOST_BYTES = 290_000
+
+
+class Limit(NamedTuple):
+    """How much of a page is shown.
+
+    Attributes:
+        rows: Of a table, and items of a list.
+        folded: Rows of a table that is not seen at first.
+        drawn: Letters of all drawings.
+    """
+
+    rows: int
+    folded: int
+    drawn: int
+
+
 LIMITS = (
-    (250, 200_000),
-    (50, 200_000),
-    (12, 200_000),
-    (12, 100_000),
-    (3, 50_000),
-    (1, 0),
+    Limit(250, 250, 200_000),
+    Limit(250, 25, 170_000),
+    Limit(100, 12, 150_000),
+    Limit(50, 12, 150_000),
+    Limit(25, 12, 130_000),
+    Limit(12, 6, 100_000),
+    Limit(3, 3, 50_000),
+    Limit(1, 1, 0),
 )
-"""Rows of a table and letters of all drawings, fewer as long as a page is too large."""
+"""Less and less, as long as a page is too large."""
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'"
@@ -44,12 +62,12 @@ def html(page: Page, interactive: bool = False) -> str:  # noqa: FBT001, FBT002
         UsageError: The library of interactive charts is missing.
     """
     shown = plain(page)
-    for most, drawn in LIMITS:
-        kept = _within(shown, drawn)
-        text = _rendered(kept, (), most)
+    for limit in LIMITS:
+        kept = _within(shown, limit.drawn)
+        text = _rendered(kept, (), limit)
         if len(text.encode()) < MOST_BYTES:
             break
-    return _rendered(kept, scripts_of(kept), most) if interactive else text
+    return _rendered(kept, scripts_of(kept), limit) if interactive else text
 
 
 def _within(page: Page, letters: int) -> Page:
@@ -72,11 +90,11 @@ def _within(page: Page, letters: int) -> Page:
     return page.model_copy(update={"sections": tuple(sections)})
 
 
-def _rendered(page: Page, scripts: Sequence[Script], most: int) -> str:
+def _rendered(page: Page, scripts: Sequence[Script], limit: Limit) -> str:
     return str(
         _template().render(
             page=page,
-            most=most,
+            limit=limit,
             scripts=scripts,
             css=_file("page.css"),
             policy=policy_of(POLICY, scripts),

@@ -38,11 +38,7 @@ def front_figure(group: Group, names: Mapping[str, str]) -> Figure | None:
     ]
     front = [names[row.key] for row in rows if row.on_frontier]
     left = len(ranked_rows(group)) - len(rows)
-    far = (
-        f" {left} without joules, or far below, are in the ranking alone."
-        if left
-        else ""
-    )
+    far = f" {left} more are in the ranking alone." if left else ""
     alt = (
         f"Accuracy against joules an item of {len(rows)} configurations. On the front, "
         f"which nothing beats in both, are {', '.join(front) or 'none'}."

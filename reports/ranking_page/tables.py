@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from harness.stats import median
 from reports.formatting import MISSING, percent, scale_for, significant
 from reports.gate import FEW_ROUNDS
 from reports.page.blocks import Column, Table
@@ -32,6 +33,11 @@ def unit_for(values: Iterable[float | None]) -> tuple[float, str]:
     return size, prefix.replace("u", MICRO)
 
 
+def typical_unit(values: Iterable[float | None]) -> tuple[float, str]:
+    """The same for a column: of its median, so that one giant makes no dwarfs."""
+    return unit_for([median([value for value in values if value])])
+
+
 def ranked_rows(group: Group) -> list[Row]:
     """What was tried; the rest is told with its reasons elsewhere."""
     return [row for row in group.rows if row.verdict != "skipped"]
@@ -42,12 +48,12 @@ def ranking_table(group: Group, material: Material) -> Table:
     every = ranked_rows(group)
     rows = every[:MOST_ROWS]
     names, by = material.names(group), material.ranking.by
-    size, prefix = unit_for(row.energy_per_item_j.value for row in rows)
+    size, prefix = typical_unit(row.energy_per_item_j.value for row in rows)
     places = Counter(row.rank for row in every if row.rank)
     score, title = SCORES.get(by, SCORES["accuracy_per_j"])
     carbons_g = [row.co2e_per_item_g.value for row in rows]
     has_carbon = any(value is not None for value in carbons_g)
-    grams, gram = unit_for(None if v is None else 1000 * v for v in carbons_g)
+    grams, gram = typical_unit(None if v is None else 1000 * v for v in carbons_g)
     columns = [
         Column(title="#", align="right", about="Rank; = is a tie, [a-b] its interval."
                " (n) is an order of estimates: rounds are too few for a test."),
@@ -163,7 +169,7 @@ def listed(names: Sequence[str], most: int = 6) -> str:
 
 def required_table(group: Group, names: Mapping[str, str]) -> Table:
     """The front as a choice: what to take for which accuracy."""
-    size, prefix = unit_for(step.energy_per_item_j.value for step in group.required)
+    size, prefix = typical_unit(step.energy_per_item_j.value for step in group.required)
     return Table(
         caption="Fewest joules for a required accuracy",
         columns=(

@@ -141,7 +141,7 @@ def _names(bands: Sequence[Band], over: Scale, top: float) -> Iterator[str]:
     for band, (start, end) in ends:
         text = fitted(band.name, WIDTH - 20)
         half = width_of(text) / 2
-        middle = min(max((start + end) / 2, half), WIDTH - half)
+        middle = min(max((start + end) / 2, over.start + half), WIDTH - half)
         room = (middle - half - 3, middle + half + 3)
         if any(room[0] < right and left < room[1] for left, right in taken):
             continue
