@@ -11,7 +11,7 @@ from reports.page.charts.parts import Axis, Bar, Part, Point
 from reports.page.figures import bar_figure, scatter_figure
 from reports.ranking import Group
 from reports.ranking_page.material import Material
-from reports.ranking_page.tables import ranked_rows, unit_for
+from reports.ranking_page.tables import ranked_rows, typical_unit, unit_for
 from reports.rows import Row
 
 MOST_BARS = 12
@@ -31,7 +31,7 @@ def front_figure(group: Group, names: Mapping[str, str]) -> Figure | None:
         return None
     rows = [row for n, row in enumerate(rows) if row.on_frontier or n < MOST_POINTS]
     values = [row.energy_per_item_j.value or 0.0 for row in rows]
-    size, prefix = unit_for(values)
+    size, prefix = typical_unit(values)
     runtimes = {row.configuration.runtime for row in rows}
     points = [
         _point(row, names[row.key], size, by_runtime=len(runtimes) > 1) for row in rows
@@ -107,7 +107,7 @@ def domain_figure(group: Group, material: Material) -> Figure | None:
     found = [(row, parts) for row, parts in found if parts]
     if not found:
         return None
-    size, prefix = unit_for(sum(parts.values()) for _, parts in found)
+    size, prefix = typical_unit(sum(parts.values()) for _, parts in found)
     bars = [
         Bar(
             label=names[row.key],
