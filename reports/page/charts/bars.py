@@ -42,13 +42,14 @@ def bars(bars: Sequence[Bar], axis: Axis, title: str, alt: str) -> Svg:
     bottom = top + pitch * len(shown) + 2
     room = max(width_of(significant(_total(bar))) for bar in shown) + 8
     # a logarithmic bar has no length: the axis is linear whatever was asked for
-    x = scale(_ends(shown), left + 1, WIDTH - room, log=False, most=4)
+    ends = _ends(shown)
+    x = scale(ends, left + 1, WIDTH - room, log=False, most=4).tight(low=min(ends))
     rows = [
         _row(bar, x, top + pitch * (n + 1) - THICK - 3, names)
         for n, bar in enumerate(shown)
     ]
     zero = line(x.at(0), top, x.at(0), bottom, stroke=QUIET)
-    body = [keys, below(axis, x, top, bottom), *rows, zero]
+    body = [keys, below(axis, x, top, bottom), zero, *rows]
     more = len(bars) - len(shown)
     if more:
         rest = f"{more} more without a figure, or in the table alone"

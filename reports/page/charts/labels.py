@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from reports.page.charts.marks import TEXT, WIDTH, label, width_of
+from reports.page.charts.marks import TEXT, label, width_of
 
 AWAY = 8.0
 HALF = TEXT * 0.55
@@ -48,9 +48,10 @@ def placed(
         width = width_of(text) + 2
         for box in _places(x, y, width):
             fits = (
-                box.left >= 0
-                and box.right <= WIDTH
-                and (box.top >= inside.top and box.bottom <= inside.bottom)
+                box.left >= inside.left
+                and box.right <= inside.right
+                and box.top >= inside.top
+                and box.bottom <= inside.bottom
             )
             if fits and not any(box.meets(other) for other in full):
                 full.append(box)

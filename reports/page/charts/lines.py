@@ -53,7 +53,8 @@ def lines(
     left = ticks_width(up)
     over = scale([point[0] for point in flat], left, WIDTH - 12, log=x.log, most=5)
     if not x.log:  # time begins at the edge, not at a round number before it
-        over = _tight(over, min(p[0] for p in flat), max(p[0] for p in flat))
+        places = [point[0] for point in flat]
+        over = over.tight(low=min(places), high=max(places))
     body = [keys, *(_band(band, over, top, bottom) for band in bands)]
     body += [
         beside(y, up, left, WIDTH - 12, 26 if bands else 12),
@@ -99,14 +100,6 @@ def _dash(item: Line, index: int) -> dict[str, str]:
     dashes = DASHES[1:] if item.dashed else DASHES
     dash = dashes[index % len(dashes)]
     return {"stroke_dasharray": dash} if dash else {}
-
-
-def _tight(over: Scale, low: float, high: float) -> Scale:
-    """The same ticks on an axis that ends where the curves do."""
-    if low == high:
-        return over
-    inside = tuple(tick for tick in over.ticks if low <= tick <= high)
-    return over._replace(low=low, high=high, ticks=inside or over.ticks)
 
 
 def _ends(band: Band, over: Scale) -> tuple[float, float] | None:

@@ -34,6 +34,14 @@ class Scale(NamedTuple):
         share = (here - low) / (high - low)
         return self.start + share * (self.end - self.start)
 
+    def tight(self, *, low: float | None = None, high: float | None = None) -> "Scale":
+        """The same steps between other ends, where these are apart."""
+        ends = (self.low if low is None else low, self.high if high is None else high)
+        if not ends[0] < ends[1]:
+            return self
+        ticks = tuple(tick for tick in self.ticks if ends[0] <= tick <= ends[1])
+        return self._replace(low=ends[0], high=ends[1], ticks=ticks or self.ticks)
+
     def written(self, tick: float) -> str:
         """A tick with as many decimals as its neighbours need."""
         size = abs(tick)
