@@ -62,7 +62,7 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis, title: str, alt: str) -> 
     bare = len(shown) > MOST_INTERVALS
     drawn_last_first = [_bare(p) if bare else p for p in reversed(shown)]
     body += [_mark(p, groups.index(p.group), over, up) for p in drawn_last_first]
-    inside = Box(left, top - 8, WIDTH, bottom + 2)
+    inside = Box(left - 5, top - 8, WIDTH, bottom + 2)
     body += [_named(each) for each in _labels(shown, over, up, inside)]
     if more:
         text = f"{more} more without a figure, or in the table alone"
