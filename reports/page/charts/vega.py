@@ -16,7 +16,8 @@ MOST_VALUES = 4000
 CONFIG = {
     "font": "system-ui, 'DejaVu Sans', Arial, sans-serif",
     "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
-             "labelLimit": 220},
+             "labelLimit": 220,
+             "gridColor": "rgba(128,128,128,0.25)"},
     "legend": {"orient": "top", "labelFontSize": 12, "columns": 3, "labelLimit": 220},
     "view": {"stroke": None},
 }  # fmt: skip
