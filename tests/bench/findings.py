@@ -17,9 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from harness.outcomes import Outcomes
 from harness.plan import Plan, parse_plan
 from harness.records import TrialRecord
-from harness.store import RunFolder
+from harness.store import RunFolder, read_runs
 from reports.formatting import energy, percent, significant, times
 from reports.ranking import Group, rank
 from reports.rows import Row
@@ -75,8 +76,10 @@ def page(folder: RunFolder) -> str:
     """Head, what surprised, and a table for each group."""
     plan = parse_plan((folder.path / "plan.json").read_text(), folder.path)
     machine = json.loads((folder.path / "machine.json").read_text())
-    records = folder.records().records
-    ranking = rank(records, floor=plan.quality.relative)
+    stored = read_runs([folder.path])
+    records = stored.records
+    answers = Outcomes(records, stored.folders)
+    ranking = rank(records, floor=plan.quality.relative, outcomes=answers)
     parts = [
         "# Which compressions save joules here, and which cost them",
         head(plan, machine, records),
@@ -116,15 +119,22 @@ def head(plan: Plan, machine: Any, records: Sequence[TrialRecord]) -> str:
 def doubts(done: Sequence[TrialRecord]) -> str:
     """How many trials carry each doubt, the most frequent first."""
     counts = Counter(code for r in done for code in {d.code for d in r.doubts})
-    listed = ", ".join(f"{code} ({n} trials)" for code, n in counts.most_common())
+    listed = ", ".join(
+        f"{code} ({n} trial{'s' * (n > 1)})" for code, n in counts.most_common()
+    )
     return listed or "none"
+
+
+def titled(group: Group) -> str:
+    """What was compared; the open track has its name in the title."""
+    return group.title if group.track == "open" else f"{group.title}, closed track"
 
 
 def surprises(groups: Iterable[Group]) -> Iterator[str]:
     """The cheapest that passes, what cost energy, and what failed, in each group."""
     for group in groups:
         names = short_names(group.rows)
-        title = f"**{group.title}** ({group.track})"
+        title = f"**{titled(group)}**"
         passed = [r for r in group.rows if r.eligible and r.energy_vs_reference]
         passed.sort(key=lambda row: row.energy_vs_reference or 0.0)
         if passed:
@@ -174,7 +184,7 @@ def section(group: Group) -> str:
     names = short_names(group.rows)
     rows = [r for r in group.rows if r.trials]
     lines = [
-        f"### {group.title}, {group.track} track",
+        f"### {titled(group)}",
         "",
         "| " + " | ".join(HEAD) + " |",
         "|---|" + "--:|" * (len(HEAD) - 2) + "---|",
