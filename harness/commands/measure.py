@@ -10,18 +10,20 @@ from typing import Any
 
 from rich.markup import escape
 
-from harness import measuring
-from harness.carbon import emissions, intensity
+from harness import frozen_factors, measuring
+from harness.carbon import emissions
 from harness.commands.console import err, out, print_json, table
 from harness.crosschecks import Figure
 from harness.crosschecks.apart import Apart
 from harness.crosschecks.serving import CROSSCHECKS
 from harness.errors import OutputError, UsageError
 from harness.factor import Factor
+from harness.factors import means
 from harness.measuring import Comparison, Estimate, Measurement
 from harness.meter import Reading
 from harness.near import nearest
 from harness.readings import EnergyReading
+from harness.suite import Location
 
 STDERR = 2
 
@@ -32,6 +34,7 @@ class MeasureOptions:
 
     Attributes:
         items: Items that one run of a command works on.
+        intensity: Live source that is asked for the place before anything runs.
         show_output: Show the commands' output although they are repeated.
         checks: Other tools, each by NAME or by NAME=PYTHON of its environment.
     """
@@ -40,6 +43,7 @@ class MeasureOptions:
     warmup: int = 0
     items: int | None = None
     place: str | None = None
+    intensity: str | None = None
     as_json: bool = False
     show_output: bool = False
     checks: tuple[str, ...] = ()
@@ -50,8 +54,8 @@ class MeasureOptions:
 def measure(words: Sequence[str], options: MeasureOptions) -> int:
     """Run commands under all meters; their own exit code is passed on."""
     commands = measuring.split(words)
-    factor = intensity(options.place) if options.place else None
     _check_targets(options)
+    factor = _factor(options)
     repeats = options.repeat > 1 or len(commands) > 1
     shown = options.show_output or not repeats
     discarded = STDERR if shown and options.as_json else subprocess.DEVNULL
@@ -70,6 +74,22 @@ def measure(words: Sequence[str], options: MeasureOptions) -> int:
         error.exit_code = code or error.exit_code
         raise
     return code
+
+
+def _factor(options: MeasureOptions) -> Factor | None:
+    """Intensity of the place that was named; None where none was."""
+    if options.intensity is None:
+        return frozen_factors.ask(Location(place=options.place)).intensity
+    if options.place is None:
+        raise UsageError("a live intensity needs a place", hint="--place GBR")
+    known = means()
+    if options.intensity not in known:
+        raise UsageError(
+            f"unknown source {options.intensity!r}{nearest(options.intensity, known)}",
+            hint=f"known: {', '.join(known)}",
+        )
+    where = Location(place=options.place, intensity=options.intensity)
+    return frozen_factors.ask(where).intensity
 
 
 def _report(
@@ -204,6 +224,8 @@ def _sentences(
     carbon = emissions(joules, factor, 1.0)
     if carbon.co2e_g is not None:
         where = f"{carbon.place}, {carbon.year}"
+        if factor and factor.retrieved_utc:
+            where = f"{where}, {factor.source}"
         lines.append(f"carbon: {carbon.co2e_g:.3g} g CO2e ({where}, assumed)")
     lines += [_checked(f, reading) for f in measurement.typical.figures]
     return lines + [f"doubt: {d.message}; {d.remedy}" for d in measurement.doubts]
