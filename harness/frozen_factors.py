@@ -4,7 +4,6 @@ A live source is asked once; whoever resumes the run or derives its numbers agai
 the file, and needs neither network nor the same packages.
 """
 
-import math
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -116,19 +115,16 @@ def frozen(folder: RunFolder) -> Frozen:
 
 
 def _checked(found: Frozen, location: Location, path: Path) -> Frozen:
-    """Factors of this place that a grid can have; the file may come from anywhere."""
+    """Factors of this place; the file may come from anywhere."""
     if location.place is None:
         return Frozen()
     factor = found.intensity
     if factor is None or factor.marginal or factor.place not in (None, location.place):
-        raise _unusable(f"{path}: intensity is no mean of {location.place}")
-    if not (math.isfinite(factor.value) and factor.value >= 0):
-        raise _unusable(f"{path}: intensity.value is {factor.value}")
+        raise UsageError(
+            f"{path}: intensity is no mean of {location.place}",
+            hint="put back the file as `bench run` wrote it",
+        )
     return found
-
-
-def _unusable(message: str) -> UsageError:
-    return UsageError(message, hint="put back the file as `bench run` wrote it")
 
 
 def _live(source: str, location: Location) -> Factor:

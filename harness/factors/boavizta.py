@@ -67,8 +67,8 @@ def embodied(
     return Factor(
         name=f"embodied carbon of {name}",
         value=value,
-        low=low,
-        high=high,
+        low=low if low < high else None,
+        high=high if low < high else None,
         unit=UNIT,
         year=None,
         source=f"{NAME} {number}, {told}",
@@ -155,6 +155,6 @@ def _caveats(answer: Answer, kind: Kind, is_single: bool) -> tuple[str, ...]:  #
         found.append("an archetype, not the machine itself: look at its range")
     elif is_single:
         found.append(
-            "no range is told, yet sources differ: for one H100 by a factor of 3.5"
+            "no range is told, yet sources differ (for one H100 by a factor of 3.5)"
         )
     return tuple(found)

@@ -8,6 +8,7 @@ import pytest
 
 from harness import frozen_factors
 from harness.carbon import intensity as yearly
+from harness.commands.measure import MeasureOptions, measure
 from harness.errors import UsageError
 from harness.factor import Factor
 from harness.factors import LIVE, MARGINAL
@@ -169,6 +170,22 @@ def test_a_missing_token_is_told_and_may_be_done_without(
     assert found.intensity.value == yearly("FRA").value
     assert found.intensity.caveats[-1].startswith("in place of electricity-maps")
     assert "is not set" in (found.fallback_reason or "")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"intensity": "uk-carbon-intensity"}, "needs a place"),
+        ({"intensity": "uk-carbon", "place": "GBR"}, "did you mean 'uk-carbon-int"),
+        ({"intensity": "watttime", "place": "FRA"}, "unknown source 'watttime'"),
+        ({"intensity": "uk-carbon-intensity", "place": "FRA"}, "not known to cover"),
+    ],
+)
+def test_a_command_is_not_measured_with_what_fits_no_source(
+    words: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        measure(["true"], MeasureOptions(**words))  # type: ignore[arg-type]
 
 
 def test_a_marginal_is_no_mean_that_fails_softly(

@@ -359,7 +359,7 @@ def test_a_service_that_is_not_there_cannot_be_reached() -> None:
     assert "network" in caught.value.hint
 
 
-ABSURD = [-1, 3000.1, 1e308, 10**400, float("nan"), float("inf")]
+ABSURD = [-1, 0, 0.09, 3000.1, 1e308, 10**400, float("nan"), float("inf")]
 MISSING: list[Any] = [None, "67", True, [], {}]
 
 
@@ -383,10 +383,6 @@ def test_an_answer_of_another_shape_is_refused(junk: Any) -> None:
     for source in (uk, maps, watttime):
         with pytest.raises(FactorUnavailable, match="cannot be used"):
             source(junk)
-
-
-def test_no_grid_at_all_is_a_grid_of_0() -> None:
-    assert maps(changed(MAPS, "carbonIntensity", to=0)).value == 0.0
 
 
 def test_the_answer_must_be_about_what_was_asked() -> None:

@@ -9,6 +9,7 @@ from typing import Protocol
 from harness.factor import Factor
 
 UNIT = "g CO2e/kWh"
+MOMENT = "of one moment: a grid changes by the hour, and this is no yearly mean"
 
 
 class LiveIntensity(Protocol):

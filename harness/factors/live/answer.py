@@ -8,6 +8,8 @@ from typing import Any
 
 from harness.errors import FactorUnavailable
 
+LOWEST_G_PER_KWH = 0.1
+"""No grid is without any: 0 is how a broken answer looks, and would win a ranking."""
 HIGHEST_G_PER_KWH = 3000.0
 """More than any grid has: peat and lignite in old plants emit about 1,300."""
 OLDEST = timedelta(hours=24)
@@ -74,10 +76,10 @@ class Answer:
             FactorUnavailable: There is none, or it is absurd.
         """
         value = self.number(*path) * g_per_kwh_of_unit
-        if not 0 <= value <= HIGHEST_G_PER_KWH:
+        if not LOWEST_G_PER_KWH <= value <= HIGHEST_G_PER_KWH:
             raise self.fault(
                 f"{_dotted(path)} is {value:.6g} g/kWh, which no grid has "
-                f"(0 to {HIGHEST_G_PER_KWH:.0f})"
+                f"({LOWEST_G_PER_KWH:g} to {HIGHEST_G_PER_KWH:.0f})"
             )
         return value
 

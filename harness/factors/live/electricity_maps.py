@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from harness.factor import Factor
-from harness.factors.live import UNIT
+from harness.factors.live import MOMENT, UNIT
 from harness.factors.live.access import secret
 from harness.factors.live.answer import Answer, plain, stamp
 from harness.factors.live.web import Host, Question, ask
@@ -98,7 +98,7 @@ class ElectricityMaps:
 
 
 def _caveats(answer: Answer, zone: str) -> tuple[str, ...]:
-    found = ["one hour of a grid that changes by the hour, not a yearly mean"]
+    found = [MOMENT]
     if answer.find("isEstimated") is not False:
         method = answer.find("estimationMethod")
         how = f" ({plain(method)})" if isinstance(method, str) else ""

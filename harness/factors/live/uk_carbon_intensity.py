@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from harness.factor import Factor
-from harness.factors.live import UNIT
+from harness.factors.live import MOMENT, UNIT
 from harness.factors.live.answer import Answer, stamp
 from harness.factors.live.web import LATER, Host, Question, ask
 from harness.factors.live.zones import refused
@@ -69,6 +69,7 @@ class UkCarbonIntensity:
         kind = "forecast" if _open(answer) else "actual"
         caveats = [
             DIRECT,
+            MOMENT,
             "Great Britain without Northern Ireland",
         ]
         if kind == "forecast":

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from harness.factor import Factor
-from harness.factors.live import UNIT
+from harness.factors.live import MOMENT, UNIT
 from harness.factors.live.access import secret
 from harness.factors.live.answer import Answer, plain, stamp
 from harness.factors.live.web import Host, Question, ask
@@ -128,6 +128,7 @@ class WattTimeMarginal:
             retrieved_utc=now.isoformat(timespec="seconds"),
             caveats=(
                 MARGINAL,
+                MOMENT,
                 "CO2 alone, without other greenhouse gases",
                 *_warnings(answer),
             ),
