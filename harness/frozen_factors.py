@@ -132,8 +132,8 @@ def _live(source: str, location: Location) -> Factor:
     try:
         return factors.live(source).intensity(str(location.place), location.zone)
     except FactorUnavailable as error:
-        cure = f"try again, or name it in the suite: site.fallback: {YEARLY_MEAN}"
+        cure = f"or let the suite go without: site.fallback: {YEARLY_MEAN}"
         if source in factors.MARGINAL:
-            cure = "try again, or take site.marginal out of the suite"
+            cure = "or take site.marginal out of the suite"
         hint = f"{error.hint}; {cure}" if error.hint else cure
         raise FactorUnavailable(error.message, hint=hint) from error

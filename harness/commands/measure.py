@@ -10,20 +10,19 @@ from typing import Any
 
 from rich.markup import escape
 
-from harness import frozen_factors, measuring
-from harness.carbon import emissions
+from harness import measuring
+from harness.carbon import emissions, intensity
 from harness.commands.console import err, out, print_json, table
 from harness.crosschecks import Figure
 from harness.crosschecks.apart import Apart
 from harness.crosschecks.serving import CROSSCHECKS
 from harness.errors import OutputError, UsageError
 from harness.factor import Factor
-from harness.factors import means
+from harness.factors import live, means
 from harness.measuring import Comparison, Estimate, Measurement
 from harness.meter import Reading
 from harness.near import nearest
 from harness.readings import EnergyReading
-from harness.suite import Location
 
 STDERR = 2
 
@@ -79,7 +78,7 @@ def measure(words: Sequence[str], options: MeasureOptions) -> int:
 def _factor(options: MeasureOptions) -> Factor | None:
     """Intensity of the place that was named; None where none was."""
     if options.intensity is None:
-        return frozen_factors.ask(Location(place=options.place)).intensity
+        return intensity(options.place) if options.place else None
     if options.place is None:
         raise UsageError("a live intensity needs a place", hint="--place GBR")
     known = means()
@@ -88,8 +87,7 @@ def _factor(options: MeasureOptions) -> Factor | None:
             f"unknown source {options.intensity!r}{nearest(options.intensity, known)}",
             hint=f"known: {', '.join(known)}",
         )
-    where = Location(place=options.place, intensity=options.intensity)
-    return frozen_factors.ask(where).intensity
+    return live(options.intensity).intensity(options.place)
 
 
 def _report(

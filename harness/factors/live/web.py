@@ -11,7 +11,7 @@ from harness.errors import FactorUnavailable
 from harness.factors.live.answer import Answer
 
 MOST_BYTES = 1 << 18
-LATER = "try again later; without a live source the table of yearly means is used"
+LATER = "try again later"
 REDIRECTS = range(300, 400)
 TROUBLE = range(500, 600)
 
