@@ -329,24 +329,40 @@ def test_a_silent_service_is_left() -> None:
         ended.set()
 
 
-def test_a_dripping_answer_is_left_in_time() -> None:
+@contextmanager
+def streaming(part: bytes, every_s: float) -> Iterator[str]:
+    """Address of a server whose answer never ends."""
     ended = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def drip() -> None:
-            stream, _ = server.accept()
-            with stream, contextlib.suppress(OSError):
-                stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n")
-                while not ended.wait(0.02):
-                    stream.sendall(b" ")
+        def stream() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                while not ended.wait(every_s):
+                    connection.sendall(part)
 
-        thread = threading.Thread(target=drip, daemon=True)
+        thread = threading.Thread(target=stream, daemon=True)
         thread.start()
-        url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        with pytest.raises(FactorUnavailable, match=r"no answer within 0\.3 s"):
-            UkCarbonIntensity(url, now, timeout_s=0.3).intensity("GBR")
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
         ended.set()
         thread.join()
+
+
+def test_a_dripping_answer_is_left_in_time() -> None:
+    with (
+        streaming(b" ", 0.02) as url,
+        pytest.raises(FactorUnavailable, match=r"no answer within 0\.3 s"),
+    ):
+        UkCarbonIntensity(url, now, timeout_s=0.3).intensity("GBR")
+
+
+def test_an_endless_answer_is_read_no_further_than_it_may_be() -> None:
+    with (
+        streaming(b" " * (1 << 16), 0.0) as url,
+        pytest.raises(FactorUnavailable, match="longer than 256 KiB"),
+    ):
+        UkCarbonIntensity(url, now, timeout_s=5.0).intensity("GBR")
 
 
 def test_a_service_that_is_not_there_cannot_be_reached() -> None:
