@@ -165,6 +165,12 @@ def measure(  # noqa: PLR0913, PLR0917 (one parameter an option)
     place: Annotated[
         str | None, typer.Option(help="ISO 3166 code of the grid, such as FRA.")
     ] = None,
+    intensity: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Ask a live source, such as uk-carbon-intensity."
+        ),
+    ] = None,
     as_json: AsJson = False,  # noqa: FBT002
     show_output: Annotated[  # noqa: FBT002
         bool, typer.Option("--show-output", help="Also when repeated.")
@@ -184,6 +190,7 @@ def measure(  # noqa: PLR0913, PLR0917 (one parameter an option)
         warmup=warmup,
         items=items,
         place=place,
+        intensity=intensity,
         as_json=as_json,
         show_output=show_output,
         checks=tuple(check or ()),
@@ -299,15 +306,15 @@ def factors_lock(
 
 @factors.command(name="embodied")
 def factors_embodied(
-    name: Annotated[str, typer.Argument(help="A GPU, such as 'NVIDIA L4'.")],
+    name: Annotated[str, typer.Argument(help="A piece, such as 'NVIDIA L4'.")],
     boaviztapi: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Your instance; else BOAVIZTAPI_URL."),
-    ] = None,
+        str, typer.Option(metavar="URL", help="Your instance of BoaviztAPI.")
+    ],
+    kind: Annotated[str, typer.Option(help="gpu, cpu, or server.")] = "gpu",
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Ask your own BoaviztAPI for the embodied carbon of a GPU."""
-    _call("factors:embodied", name, boaviztapi, as_json=as_json)
+    """Ask your own BoaviztAPI for the embodied carbon of a piece of hardware."""
+    _call("factors:embodied", kind, name, boaviztapi, as_json=as_json)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 BenchError
     UsageError          the user's file or command is at fault (exit 2)
     EvidenceError       a required meter or record is missing (exit 3)
+        FactorUnavailable   a web service does not tell a factor
     ProbeUnavailable    a meter cannot be read here
     StorageError        a run folder takes nothing more; what is in it is kept
     OutputError         a result cannot be written where it should go
@@ -48,6 +49,10 @@ class EvidenceError(BenchError):
     """There is not enough evidence for an answer."""
 
     exit_code = 3
+
+
+class FactorUnavailable(EvidenceError):  # noqa: N818 (an expected state of a service)
+    """A number that nobody measures here cannot be had from its web service."""
 
 
 class NothingMeasured(BenchError):  # noqa: N818 (it is a finding, not a fault)

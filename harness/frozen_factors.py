@@ -4,11 +4,13 @@ A live source is asked once; whoever resumes the run or derives its numbers agai
 the file, and needs neither network nor the same packages.
 """
 
+from pathlib import Path
+
 from pydantic import ValidationError
 
 from harness import factors
 from harness.carbon import intensity
-from harness.errors import BenchError, EvidenceError, UsageError
+from harness.errors import BenchError, FactorUnavailable, UsageError
 from harness.factor import Factor
 from harness.noun import Noun
 from harness.store import RunFolder
@@ -34,17 +36,58 @@ class Frozen(Noun):
     fallback_reason: str | None = None
 
 
-def freeze(folder: RunFolder, location: Location) -> Frozen:
-    """The factors of a run: as its folder holds them, else asked and kept there.
+def ask(location: Location) -> Frozen:
+    """The factors of a run that begins.
 
     Raises:
-        UsageError: The file is not what was written, or a token is missing.
-        EvidenceError: A live source fails, and the suite names no fallback.
+        UsageError: A source does not know the place, or a token is missing.
+        FactorUnavailable: A live source fails, and the suite names no fallback.
     """
-    if (folder.path / NAME).exists():
-        return frozen(folder)
-    found = _asked(location)
+    place = location.place
+    if place is None:
+        return Frozen()
+    marginal = _live(location.marginal, location) if location.marginal else None
+    if location.intensity == YEARLY_MEAN:
+        return Frozen(intensity=intensity(place), marginal=marginal)
+    try:
+        found = _live(location.intensity, location)
+    except BenchError as error:
+        if location.fallback is None:
+            raise
+        reason = f"{error.message}; the suite names {location.fallback}"
+        mean = intensity(place)
+        caveats = (*mean.caveats, f"in place of {location.intensity}: {reason}")
+        return Frozen(
+            intensity=mean.model_copy(update={"caveats": caveats}),
+            marginal=marginal,
+            fallback_reason=reason,
+        )
+    return Frozen(intensity=found, marginal=marginal)
+
+
+def keep(folder: RunFolder, found: Frozen) -> None:
+    """Write them into the folder of a run that has not begun."""
     folder.write(NAME, found.model_dump_json(indent=1))
+
+
+def freeze(folder: RunFolder, location: Location) -> Frozen:
+    """The factors that a run began with; a run without a live source gets them now.
+
+    Raises:
+        UsageError: The file is not what was written, or it is missing and a live
+            source would tell another number than it did.
+    """
+    path = folder.path / NAME
+    if path.exists():
+        return _checked(frozen(folder), location, path)
+    if location.marginal or location.intensity != YEARLY_MEAN:
+        raise UsageError(
+            f"{path}: missing: what a live source told when the run began",
+            hint="it is not asked again, since it would tell another number: "
+            "start a new run",
+        )
+    found = ask(location)
+    keep(folder, found)
     return found
 
 
@@ -71,33 +114,26 @@ def frozen(folder: RunFolder) -> Frozen:
     return found
 
 
-def _asked(location: Location) -> Frozen:
-    place = location.place
-    if place is None:
+def _checked(found: Frozen, location: Location, path: Path) -> Frozen:
+    """Factors of this place; the file may come from anywhere."""
+    if location.place is None:
         return Frozen()
-    marginal = _live(location.marginal, location) if location.marginal else None
-    if location.intensity == YEARLY_MEAN:
-        return Frozen(intensity=intensity(place), marginal=marginal)
-    try:
-        live = _live(location.intensity, location)
-    except BenchError as error:
-        if location.fallback is None:
-            raise
-        return Frozen(
-            intensity=intensity(place),
-            marginal=marginal,
-            fallback_reason=f"{error.message}; the suite names {location.fallback}",
+    factor = found.intensity
+    if factor is None or factor.marginal or factor.place not in (None, location.place):
+        raise UsageError(
+            f"{path}: intensity is no mean of {location.place}",
+            hint="put back the file as `bench run` wrote it",
         )
-    return Frozen(intensity=live, marginal=marginal)
+    return found
 
 
 def _live(source: str, location: Location) -> Factor:
     """One answer of a live source; its failure tells how the run could go without."""
     try:
-        return factors.ask_live(source, str(location.place), location.zone)
-    except EvidenceError as error:
-        cure = f"try again, or name it in the suite: site.fallback: {YEARLY_MEAN}"
+        return factors.live(source).intensity(str(location.place), location.zone)
+    except FactorUnavailable as error:
+        cure = f"or let the suite go without: site.fallback: {YEARLY_MEAN}"
         if source in factors.MARGINAL:
-            cure = "try again, or take site.marginal out of the suite"
+            cure = "or take site.marginal out of the suite"
         hint = f"{error.hint}; {cure}" if error.hint else cure
-        raise EvidenceError(error.message, hint=hint) from error
+        raise FactorUnavailable(error.message, hint=hint) from error

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import UsageError
+from harness.factors import live
 from harness.jobs import Protocol
 from harness.near import nearest
 from harness.noun import Noun
@@ -211,6 +212,13 @@ def _check_site(source: Source, site: Location) -> None:
         source.fault(("site", "zone"), "means nothing without a live source")
     if site.fallback and not is_live:
         source.fault(("site", "fallback"), "means nothing without a live intensity")
+    for key in ("marginal", "intensity"):
+        name = getattr(site, key)
+        if site.place is not None and name not in (None, YEARLY_MEAN):
+            try:
+                live(name).zone(site.place, site.zone)
+            except UsageError as error:
+                source.fault(("site", key), f"{error.message}; {error.hint}")
 
 
 def _check_options(source: Source, suite: Suite) -> None:

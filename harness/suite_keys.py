@@ -8,7 +8,7 @@ from typing import Any
 from harness import registry
 from harness.carbon import places
 from harness.contracts import Option
-from harness.factors import LIVE, MARGINAL
+from harness.factors import MARGINAL, means
 from harness.near import nearest
 from harness.protocol_keys import PROFILES, protocol_table
 from harness.records import PLAIN_RUNTIME, PLAIN_SCENARIO, SCHEMA, Phase
@@ -90,7 +90,7 @@ def _positive(value: Any) -> float:
 def _site_table() -> dict[str, Key]:
     return {
         "place": _words(places()),
-        "intensity": _words([YEARLY_MEAN, *LIVE]),
+        "intensity": _words([YEARLY_MEAN, *means()]),
         "marginal": _words(list(MARGINAL)),
         "zone": Key(_zone, {"type": "string", "pattern": ZONE}),
         "fallback": _words([YEARLY_MEAN]),

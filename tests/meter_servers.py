@@ -14,21 +14,28 @@ def json(text: str) -> Answer:
 
 @contextmanager
 def serving(answers: Callable[[str, Mapping[str, str]], Answer]) -> Iterator[str]:
-    """Address of a server that answers (path with query, headers)."""
+    """Address of a server that answers (path with query, headers).
+
+    What was posted stands among the headers, as `:body`.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body, headers = answers(self.path, dict(self.headers))
+            self._answer({})
+
+        def do_POST(self) -> None:
+            size = int(self.headers["Content-Length"])
+            self._answer({":body": self.rfile.read(size).decode()})
+
+        def _answer(self, more: Mapping[str, str]) -> None:
+            asked = {**dict(self.headers), **more}
+            status, body, headers = answers(self.path, asked)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             """Nothing is printed."""

@@ -155,9 +155,9 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def embodied(name: str, url: str | None, *, as_json: bool) -> int:
-    """Embodied carbon of a GPU, and the line that a site file takes."""
-    factor = boavizta.embodied(name, boavizta.instance(url))
+def embodied(kind: boavizta.Kind, name: str, url: str, *, as_json: bool) -> int:
+    """Embodied carbon of a piece of hardware, and the line that a site file takes."""
+    factor = boavizta.embodied(url, kind, name)
     row = factor.model_dump(mode="json")
     if as_json:
         print_json(row)

@@ -18,6 +18,7 @@ from harness.crosschecks.apart import Apart
 from harness.crosschecks.serving import CROSSCHECKS
 from harness.errors import OutputError, UsageError
 from harness.factor import Factor
+from harness.factors import live, means
 from harness.measuring import Comparison, Estimate, Measurement
 from harness.meter import Reading
 from harness.near import nearest
@@ -32,6 +33,7 @@ class MeasureOptions:
 
     Attributes:
         items: Items that one run of a command works on.
+        intensity: Live source that is asked for the place before anything runs.
         show_output: Show the commands' output although they are repeated.
         checks: Other tools, each by NAME or by NAME=PYTHON of its environment.
     """
@@ -40,6 +42,7 @@ class MeasureOptions:
     warmup: int = 0
     items: int | None = None
     place: str | None = None
+    intensity: str | None = None
     as_json: bool = False
     show_output: bool = False
     checks: tuple[str, ...] = ()
@@ -50,8 +53,8 @@ class MeasureOptions:
 def measure(words: Sequence[str], options: MeasureOptions) -> int:
     """Run commands under all meters; their own exit code is passed on."""
     commands = measuring.split(words)
-    factor = intensity(options.place) if options.place else None
     _check_targets(options)
+    factor = _factor(options)
     repeats = options.repeat > 1 or len(commands) > 1
     shown = options.show_output or not repeats
     discarded = STDERR if shown and options.as_json else subprocess.DEVNULL
@@ -70,6 +73,21 @@ def measure(words: Sequence[str], options: MeasureOptions) -> int:
         error.exit_code = code or error.exit_code
         raise
     return code
+
+
+def _factor(options: MeasureOptions) -> Factor | None:
+    """Intensity of the place that was named; None where none was."""
+    if options.intensity is None:
+        return intensity(options.place) if options.place else None
+    if options.place is None:
+        raise UsageError("a live intensity needs a place", hint="--place GBR")
+    known = means()
+    if options.intensity not in known:
+        raise UsageError(
+            f"unknown source {options.intensity!r}{nearest(options.intensity, known)}",
+            hint=f"known: {', '.join(known)}",
+        )
+    return live(options.intensity).intensity(options.place)
 
 
 def _report(
@@ -204,6 +222,8 @@ def _sentences(
     carbon = emissions(joules, factor, 1.0)
     if carbon.co2e_g is not None:
         where = f"{carbon.place}, {carbon.year}"
+        if factor and factor.retrieved_utc:
+            where = f"{where}, {factor.source}"
         lines.append(f"carbon: {carbon.co2e_g:.3g} g CO2e ({where}, assumed)")
     lines += [_checked(f, reading) for f in measurement.typical.figures]
     return lines + [f"doubt: {d.message}; {d.remedy}" for d in measurement.doubts]

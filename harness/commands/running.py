@@ -8,13 +8,12 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from harness import registry
+from harness import frozen_factors, registry
 from harness.commands.console import err, out, print_json, table, warn
 from harness.commands.ranking import show_ranking
 from harness.contracts import Executor
 from harness.errors import UsageError
 from harness.forecast import Forecast, earlier, forecast, undecided
-from harness.frozen_factors import frozen
 from harness.matrix import Skipped
 from harness.plan import Plan, make_plan, parse_plan, shortest_s
 from harness.progress import ProgressDisplay, left
@@ -44,9 +43,11 @@ def run(
             f"suite {suite.name}: nothing can run here: {'; '.join(reasons)}",
             hint=f"bench plan {suite_name}",
         )
+    factors = frozen_factors.ask(suite.site)
     utc = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     folder = RunFolder.create(output or Path("runs") / f"{suite.name}-{utc}")
     folder.write("suite.yaml", suite.text)
+    frozen_factors.keep(folder, factors)
     folder.write("plan.json", made.model_dump_json(indent=1))
     return _carry_out(made, folder, runner)
 
@@ -72,7 +73,7 @@ def _carry_out(made: Plan, folder: RunFolder, executor: Executor) -> int:
             markup=False,
         )
         code = INTERRUPTED
-    if reason := frozen(folder).fallback_reason:
+    if reason := frozen_factors.frozen(folder).fallback_reason:
         warn(f"carbon: a yearly mean stands in for the live intensity: {reason}")
     result = folder.records()
     if result.records:

@@ -7,10 +7,12 @@ Neither ever answers for a place that it does not know.
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import Any, Literal
 
 from harness.errors import UsageError
 from harness.factor import Factor
+from harness.factors.live import LiveIntensity
 from harness.near import nearest
 from harness.noun import Noun
 
@@ -20,12 +22,12 @@ PACKAGED: Mapping[str, str] = {
 }
 """Called with a place; the first that knows an intensity is the one that is used."""
 LIVE: Mapping[str, str] = {
-    "electricity-maps": "harness.factors.electricity_maps:fetch",
-    "uk-carbon-intensity": "harness.factors.uk_carbon_intensity:fetch",
+    "electricity-maps": "harness.factors.live.electricity_maps:ElectricityMaps",
+    "uk-carbon-intensity": "harness.factors.live.uk_carbon_intensity:UkCarbonIntensity",
 }
-"""Called with a place and the source's own name of the zone: means of the grid."""
+"""Means of the grid (harness.factors.live.LiveIntensity)."""
 MARGINAL: Mapping[str, str] = {
-    "watttime": "harness.factors.watttime:fetch",
+    "watttime": "harness.factors.live.watttime:WattTimeMarginal",
 }
 """The same, of plants that answer to more load: never used as a mean."""
 PLACES = "harness.factors.codecarbon_grid:names"
@@ -105,23 +107,23 @@ def entries_of(place: str) -> tuple[Entry, ...]:
     return tuple(entry for entries in told for entry in entries(place))
 
 
-def ask_live(source: str, place: str, zone: str | None = None) -> Factor:
-    """Carbon intensity as a live source tells it now.
+def means() -> dict[str, str]:
+    """Live sources of means: ours, and those of packages that the user installed."""
+    added = {p.name: p.value for p in entry_points(group="joulebench.intensity")}
+    return {**LIVE, **added}
 
-    Args:
-        source: Of LIVE or MARGINAL.
-        place: Our code.
-        zone: What the source calls the place; not every source needs it.
+
+def live(source: str) -> LiveIntensity:
+    """A live source.
 
     Raises:
-        UsageError: There is no such source, or it does not know the place.
-        BenchError: It cannot be asked, or answers nothing that can be believed.
+        UsageError: There is no such source.
     """
-    known = {**LIVE, **MARGINAL}
+    known = {**means(), **MARGINAL}
     if source not in known:
         raise UsageError(
             f"unknown live source {source!r}{nearest(source, known)}",
             hint=f"known: {', '.join(known)}",
         )
-    found: Factor = load(known[source])(place, zone)
-    return found
+    made: LiveIntensity = load(known[source])()
+    return made

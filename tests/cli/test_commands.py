@@ -236,13 +236,13 @@ def test_locked_factors_are_shown_as_they_were_locked(tmp_path: Path) -> None:
 def test_a_live_source_without_its_token_stops_before_anything_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("ELECTRICITY_MAPS_TOKEN", raising=False)
+    monkeypatch.delenv("ELECTRICITY_MAPS_API_KEY", raising=False)
     site = "site={place: GBR, intensity: electricity-maps, zone: GB}"
 
     done = bench("run", "quick", "--set", site, "-o", str(tmp_path / "run"))
 
     assert done.returncode == 2
-    assert "the environment has no ELECTRICITY_MAPS_TOKEN" in done.stderr
+    assert "ELECTRICITY_MAPS_API_KEY is not set" in done.stderr
     assert not (tmp_path / "run" / "machine.json").exists()
 
 
