@@ -1,0 +1,160 @@
+"""A figure with its unit, its range and how it came to be; missing is None, never 0."""
+
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+from harness.factor import Factor
+from harness.noun import Noun
+from harness.readings import Provenance
+
+Method = Literal["measured", "modelled", "sourced", "assumed"]
+METHODS: tuple[Method, ...] = get_args(Method)
+RANGE = "ranges of the factors"
+
+
+class Figure(Noun):
+    """A quantity with how far it can be believed.
+
+    Attributes:
+        value: None where it could not be had.
+        low: Lower end of what is held possible; None where no range is known.
+        high: Upper end.
+        interval: What the two ends are.
+        methods: How what it is made of came to be, the most trusted first.
+        formula: What was multiplied and added.
+        reason: Why there is no value, or what the value lacks.
+    """
+
+    unit: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    interval: str = ""
+    methods: tuple[Method, ...] = ()
+    formula: str = ""
+    reason: str | None = None
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Lowest and highest value; the value itself without a range."""
+        if self.value is None:
+            return None
+        low = self.value if self.low is None else self.low
+        high = self.value if self.high is None else self.high
+        return low, high
+
+
+def missing(unit: str, *reasons: str | None) -> Figure:
+    """A figure that could not be had, with why."""
+    said = [reason for reason in dict.fromkeys(reasons) if reason]
+    return Figure(unit=unit, reason="; ".join(said) or "not known")
+
+
+def measured(
+    unit: str,
+    value: float | None,
+    bound: float | None = None,
+    *,
+    modelled_ratio: float | None = 0.0,
+    reason: str | None = None,
+) -> Figure:
+    """What meters or their models counted, give or take their error bound."""
+    if value is None:
+        return missing(unit, reason)
+    return Figure(
+        unit=unit,
+        value=value,
+        low=None if bound is None else value - bound,
+        high=None if bound is None else value + bound,
+        interval="" if bound is None else "error bound of the meters",
+        methods=joules_methods(modelled_ratio),
+        reason=reason,
+    )
+
+
+def joules_methods(modelled_ratio: float | None) -> tuple[Method, ...]:
+    """How joules came to be, of which such a share no instrument saw."""
+    if modelled_ratio is None:
+        return ("modelled",)
+    if modelled_ratio >= 1:
+        return ("modelled",)
+    return ("measured", "modelled") if modelled_ratio > 0 else ("measured",)
+
+
+def method_of(provenance: Provenance | None) -> tuple[Method, ...]:
+    """The same as a tag of this report."""
+    return () if provenance is None else (provenance.value,)
+
+
+def of_factor(factor: Factor | None, unit: str, reason: str | None) -> Figure:
+    """A factor as a figure; None where the ledger has none."""
+    if factor is None:
+        return missing(unit, reason)
+    return Figure(
+        unit=unit,
+        value=factor.value,
+        low=factor.low,
+        high=factor.high,
+        interval="" if factor.low is None and factor.high is None else RANGE,
+        methods=methods_of((factor,)),
+    )
+
+
+def methods_of(factors: Iterable[Factor]) -> tuple[Method, ...]:
+    """Sourced, assumed, or both."""
+    found = {"assumed" if factor.assumed else "sourced" for factor in factors}
+    return tuple(method for method in METHODS if method in found)
+
+
+def product(unit: str, formula: str, *parts: Figure, by: float = 1.0) -> Figure:
+    """What figures of 0 or more give multiplied, and by a constant of conversion.
+
+    The ends are those of the worst case: all parts low, or all high.
+    """
+    if any(part.value is None for part in parts):
+        return missing(unit, *(part.reason for part in parts if part.value is None))
+    value, low, high = by, by, by
+    for part in parts:
+        ends = part.bounds or (0.0, 0.0)
+        value *= part.value or 0.0
+        low, high = low * ends[0], high * ends[1]
+    return _combined(unit, formula, parts, (value, low, high))
+
+
+def total(unit: str, formula: str, *parts: Figure) -> Figure:
+    """Sum of figures; None as soon as one is."""
+    if any(part.value is None for part in parts):
+        return missing(unit, *(part.reason for part in parts if part.value is None))
+    ends = [part.bounds or (0.0, 0.0) for part in parts]
+    value = sum(part.value or 0.0 for part in parts)
+    low, high = sum(low for low, _ in ends), sum(high for _, high in ends)
+    return _combined(unit, formula, parts, (value, low, high))
+
+
+def methods_in(parts: Iterable[Figure]) -> tuple[Method, ...]:
+    """All methods of some figures, each once."""
+    found = {method for part in parts for method in part.methods}
+    return tuple(method for method in METHODS if method in found)
+
+
+def scaled(unit: str, formula: str, part: Figure, by: float) -> Figure:
+    """A figure in another unit."""
+    return product(unit, formula, part, by=by)
+
+
+def _combined(
+    unit: str, formula: str, parts: Iterable[Figure], values: tuple[float, float, float]
+) -> Figure:
+    kept = list(parts)
+    ranged = any(part.low is not None or part.high is not None for part in kept)
+    intervals = dict.fromkeys(part.interval for part in kept if part.interval)
+    return Figure(
+        unit=unit,
+        value=values[0],
+        low=values[1] if ranged else None,
+        high=values[2] if ranged else None,
+        interval=" and ".join(intervals),
+        methods=methods_in(kept),
+        formula=formula,
+        reason="; ".join(dict.fromkeys(p.reason for p in kept if p.reason)) or None,
+    )
