@@ -59,3 +59,43 @@ def report_ranking(  # noqa: PLR0913, PLR0917 (one parameter an option)
     make = registry.load("harness.commands.reporting:Target")
     target = make(output, formats, interactive=interactive, force=force)
     call("report:ranking", runs, target, by, allow_mixed=allow_mixed)
+
+
+@app.command(name="sustainability")
+def report_sustainability(  # noqa: PLR0913, PLR0917 (one parameter an option)
+    runs: Runs,
+    output: Output = None,
+    formats: Formats = None,
+    site: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="site.yaml; else the place of the suite."),
+    ] = None,
+    lock: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="factors.lock: the factors as they were."),
+    ] = None,
+    assume: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="pue, intensity, contract, wue or source_water; printed as assumed.",
+        ),
+    ] = None,
+    label: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Letters A to G against the references of this file."
+        ),
+    ] = None,
+    interactive: Interactive = False,  # noqa: FBT002
+    force: Force = False,  # noqa: FBT002
+) -> None:
+    """Energy, carbon, water and SCI of runs at a site, with every factor's source."""
+    load = registry.load
+    target = load("harness.commands.reporting:Target")(
+        output, formats, interactive=interactive, force=force
+    )
+    given = load("harness.commands.sustainability:SiteOptions")(
+        site, lock, tuple(assume or ()), label
+    )
+    call("sustainability:sustainability", runs, target, given)

@@ -108,8 +108,8 @@ class Assessment(Noun):
     """
 
     schema_: Literal[1] = Field(default=1, alias="schema")
-    kind: Literal["joulebench sustainability report"] = (
-        "joulebench sustainability report"
+    kind: Literal["joulebench report: sustainability"] = (
+        "joulebench report: sustainability"
     )
     site: Site
     trials: int
@@ -146,7 +146,7 @@ def assess(subject: Subject, version: str = "") -> Assessment:
     )
     by = rates(ledger)
     used = energy(spent, tuple(tiers), by)
-    reserved_s = measured("s", spent.get("time"), reason=spent.lacks("time"))
+    reserved_s = measured("s", spent.get("time"), lacks=spent.lacks("time"))
     emitted = carbon(used.machine_kwh, reserved_s, by)
     groups = [_group(group, trials, subject, by) for group in subject.ranking.groups]
     factors = ledger.factors()

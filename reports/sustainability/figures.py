@@ -57,10 +57,20 @@ def measured(
     *,
     modelled_ratio: float | None = 0.0,
     reason: str | None = None,
+    lacks: str | None = None,
 ) -> Figure:
-    """What meters or their models counted, give or take their error bound."""
+    """What meters or their models counted, give or take their error bound.
+
+    Args:
+        unit: Of the value.
+        value: None where it could not be had.
+        bound: Error bound; None where none is known.
+        modelled_ratio: Share that no instrument saw; None where that is not known.
+        reason: Why there is no value.
+        lacks: What the value lacks.
+    """
     if value is None:
-        return missing(unit, reason)
+        return missing(unit, lacks or reason)
     return Figure(
         unit=unit,
         value=value,
@@ -68,7 +78,7 @@ def measured(
         high=None if bound is None else value + bound,
         interval="" if bound is None else "error bound of the meters",
         methods=joules_methods(modelled_ratio),
-        reason=reason,
+        reason=lacks,
     )
 
 

@@ -160,7 +160,8 @@ def phase(spent: Account, name: str) -> Figure:
         value,
         bound,
         modelled_ratio=spent.modelled_ratio,
-        reason=spent.lacks(name) or (None if value is not None else NO_JOULES),
+        reason=NO_JOULES,
+        lacks=spent.lacks(name),
     )
 
 

@@ -77,7 +77,7 @@ def consumer(
 
 def provider(spent: Account, parameters: int | None, by: Rates) -> tuple[Score, ...]:
     """Scores of training by operation, by token and by parameter."""
-    reserved_s = measured("s", spent.get("time"), reason=spent.lacks("time"))
+    reserved_s = measured("s", spent.get("time"), lacks=spent.lacks("time"))
     grams = (
         carbon(kwh(gross(spent)), reserved_s, by).total_or_location,
         carbon(kwh(net(spent)), reserved_s, by).total_or_location,

@@ -1,0 +1,151 @@
+"""`bench report sustainability`: energy, carbon and water of runs at a site."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import harness
+from harness.carbon import intensity
+from harness.commands.console import warn
+from harness.commands.ranking import ranked, stored_plan
+from harness.commands.reporting import Target, Writer, write
+from harness.errors import UsageError
+from harness.ledger import Ledger
+from harness.store import ReadResult, read_runs
+from reports.page.blocks import Page
+from reports.page.html import html
+from reports.page.markdown import markdown
+from reports.page.pdf import pdf
+from reports.sustainability.accounts import Entry
+from reports.sustainability.assessment import Assessment, Subject, assess
+from reports.sustainability.completing import completed
+from reports.sustainability.facts import RunFacts, facts_of, offsets_s
+from reports.sustainability.label import read_pins
+from reports.sustainability.sheets.page import sustainability_page
+from reports.sustainability.tidy import to_csv
+
+FORMATS = ("html", "md", "json", "csv", "pdf")
+
+
+@dataclass(frozen=True)
+class SiteOptions:
+    """Where the machines stand, as a user says it.
+
+    Attributes:
+        site: A site.yaml.
+        lock: Factors as they were locked.
+        assume: Such as `pue=1.54`.
+        label: A file of pinned references; None for no label.
+    """
+
+    site: Path | None = None
+    lock: Path | None = None
+    assume: tuple[str, ...] = ()
+    label: Path | None = None
+
+
+def sustainability(paths: Sequence[Path], target: Target, given: SiteOptions) -> int:
+    """Write the report of one or several runs; the last line is a path."""
+    if len(paths) > 1 and target.output is None:
+        raise UsageError(
+            "a report of several runs belongs to none of their folders",
+            hint="-o FILE, or -o FOLDER",
+        )
+    files = target.files("sustainability", paths[0], FORMATS)
+    found = assessed(paths, given)
+    write(files, _writers(found, target))
+    return 0
+
+
+def assessed(paths: Sequence[Path], given: SiteOptions) -> Assessment:
+    """The assessment of some runs; what could not be read is warned of."""
+    pins = read_pins(given.label) if given.label else None
+    paths = list(dict.fromkeys(paths))
+    result = read_runs(paths)
+    plans = [stored_plan(path) for path in paths]
+    runs = [facts_of(path, plan) for path, plan in zip(paths, plans, strict=True)]
+    ledger = completed(site_ledger(given, runs), runs, given.assume)
+    made, faults = ranked(plans[0], paths, result)
+    for sentence in (*result.faults, *faults):
+        warn(sentence)
+    subject = Subject(
+        entries=_entries(paths, runs, result),
+        ranking=made,
+        ledger=ledger,
+        runs=runs,
+        pins=pins,
+        command=command_line(),
+    )
+    return assess(subject, harness.__version__)
+
+
+def site_ledger(given: SiteOptions, runs: Sequence[RunFacts]) -> Ledger:
+    """Factors of the site, or of the place that the suites name.
+
+    Raises:
+        UsageError: The suites name several places.
+    """
+    places = {run.place for run in runs}
+    if len(places) > 1:
+        raise UsageError(
+            f"the runs are of several places: {', '.join(sorted(map(str, places)))}",
+            hint="name one site: --site FILE",
+        )
+    place = places.pop() if places else None
+    cure = "name it in a site.yaml: --site FILE"
+    missing = dict.fromkeys(
+        ("contract", "wue", "source_water", "hardware", "ownership"),
+        f"no site is named; {cure}",
+    )
+    if place is None:
+        missing["intensity"] = f"the suite names no place; {cure}"
+        return Ledger(site="the suite's place", missing=missing)
+    return Ledger(
+        site="the suite's place",
+        place=place,
+        intensity=intensity(place),
+        missing=missing,
+    )
+
+
+def _entries(
+    paths: Sequence[Path], runs: Sequence[RunFacts], result: ReadResult
+) -> list[Entry]:
+    """Trials with their run, its idle stretches and its clock."""
+    found: list[Entry] = []
+    for number, (path, run) in enumerate(zip(paths, runs, strict=True)):
+        records = [
+            record
+            for record, folder in zip(result.records, result.folders, strict=True)
+            if folder == path
+        ]
+        clocks = offsets_s(path, records)
+        found += (
+            Entry(record, number, run.idle_s, offset)
+            for record, offset in zip(records, clocks, strict=True)
+        )
+    return found
+
+
+def command_line() -> str:
+    """What was typed, with names of files alone: paths are nobody's business."""
+    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    return " ".join(("bench", *words))
+
+
+def _writers(found: Assessment, target: Target) -> dict[str, Writer]:
+    """What makes each format; the page is made once, and only where it is wanted."""
+
+    @cache
+    def page() -> Page:
+        return sustainability_page(found)
+
+    return {
+        "html": lambda: html(page(), interactive=target.interactive),
+        "md": lambda: markdown(page()),
+        "json": found.to_json,
+        "csv": lambda: to_csv(found),
+        "pdf": lambda: pdf(page()),
+    }

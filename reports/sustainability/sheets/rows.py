@@ -1,0 +1,218 @@
+"""Configurations: what to take, the ranking with everything an item costs, scores."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from reports.formatting import MISSING, percent, scale_for, significant
+from reports.page.blocks import Block, Column, Points, Section, Table, Text
+from reports.sustainability.assessment import AssessedGroup, Assessment
+from reports.sustainability.figures import Figure
+from reports.sustainability.label import NOT_OFFICIAL, steps
+from reports.sustainability.rated import Rated
+from reports.sustainability.sheets.amounts import (
+    MILLION,
+    amount,
+    both,
+    ends,
+    share,
+)
+
+MOST_GROUPS = 24
+
+
+def choices(groups: Sequence[AssessedGroup]) -> Table:
+    """What to take of each group, and what it saves in a million items."""
+    rows = []
+    for group in groups[:MOST_GROUPS]:
+        best = next((r for r in group.rows if r.key == group.answer.best), None)
+        if best is None:
+            rows.append((group.title, "nothing behind the floor", *(MISSING,) * 5))
+            continue
+        tied = len(group.answer.tied)
+        rows.append(
+            (
+                group.title,
+                best.name + (f" (tied with {tied})" if tied else ""),
+                *_savings(best),
+                _proof(best),
+            )
+        )
+    return Table(
+        caption="What to take, and what a million items save against fp32",
+        columns=(
+            Column(title="workload"),
+            Column(title="take", about="The first of the ranking by accuracy per joule "
+                   "behind the accuracy floor; ties are not shown to be worse."),
+            Column(title="share of fp32's energy", align="right"),
+            Column(title="energy saved", align="right"),
+            Column(title="g CO2e saved", align="right"),
+            Column(title="L of water saved", align="right"),
+            Column(title="95 % of the rounds say"),
+        ),
+        rows=tuple(rows),
+    )  # fmt: skip
+
+
+def _savings(best: Rated) -> tuple[str, str, str, str]:
+    saving = best.saving
+    if saving is None:
+        return (MISSING,) * 4
+    return (
+        both(saving.energy_ratio, 1.0),
+        _joules(saving.energy_per_item_j),
+        both(saving.total_per_item_g, 1.0, MILLION),
+        both(saving.water_per_item_l, 1.0, MILLION),
+    )
+
+
+def _joules(figure: Figure) -> str:
+    """Joules of a million items with their range."""
+    ranged = ends(figure, MILLION)
+    text = amount(figure, MILLION)
+    return text if ranged == MISSING else f"{text} ({ranged})"
+
+
+def _proof(best: Rated) -> str:
+    saving = best.saving
+    if saving is None:
+        fp32 = best.configuration.precision == "fp32"
+        return "fp32 itself is best" if fp32 else "no fp32 to hold it against"
+    if saving.shown is None:
+        return "too few rounds to tell"
+    return "a saving is shown" if saving.shown else "a saving is not shown"
+
+
+def ranking_section(found: Assessment) -> Section:
+    """A table a group; what missed the floor is grey and has no rank."""
+    blocks: list[Block] = []
+    for group in found.groups[:MOST_GROUPS]:
+        blocks.append(Text(text=group.answer.sentence))
+        blocks.append(Text(text=group.answer.why, tone="small"))
+        blocks.append(_table(group))
+        worse = [row for row in group.rows if row.worse_than_reference]
+        if worse:
+            blocks.append(Points(items=tuple(map(_worse, worse))))
+    more = len(found.groups) - MOST_GROUPS
+    if more > 0:
+        text = f"{more} more groups are in the JSON and CSV alone."
+        blocks.append(Text(text=text, tone="small"))
+    if any(row.label for group in found.groups for row in group.rows):
+        blocks += _label_words()
+    return Section(name="ranking", title="Configurations", blocks=tuple(blocks))
+
+
+def _worse(row: Rated) -> str:
+    """A compression that costs energy instead of saving it."""
+    ratio = row.saving.energy_ratio if row.saving else None
+    value = ratio.value if ratio and ratio.value else 1.0
+    shown = row.saving is not None and row.saving.shown
+    doubt = "" if shown else " (estimated; the rounds do not show it)"
+    return (
+        f"{row.name} costs energy instead of saving it: {significant(value)} times "
+        f"that of fp32{doubt}."
+    )
+
+
+def _table(group: AssessedGroup) -> Table:
+    rows = [row for row in group.rows if row.trials]
+    size, prefix = scale_for(row.gross_per_item_j.value for row in rows)
+    labelled = any(row.label for row in rows)
+    perimeter = "+".join(group.perimeter)
+    columns = [
+        Column(title="#", align="right", about="Rank; ties share it. In parentheses "
+               "the place of an estimate."),
+        Column(title="configuration"),
+        Column(title="accuracy (95 %)", align="right"),
+        Column(title=f"{prefix}J/item (range)", align="right", about="The wider of the "
+               "95 % interval of the rounds and the error bound of the meters."),
+        Column(title="accuracy/J", align="right"),
+        Column(title="Wh/1000 queries", align="right", about="The unit of AI Energy "
+               "Score."),
+        Column(title="g CO2e/million", align="right", about="E x PUE x I + M by a "
+               "million items; without M where it is not known."),
+        Column(title="L/million", align="right", about="Water at the site and in power "
+               "plants by a million items."),
+        Column(title="p50/p99 ms", align="right"),
+        Column(title="busy", align="right", about="Share of the window in which the "
+               "device computed."),
+        Column(title="front", about="No other configuration beats it in accuracy and "
+               "in energy."),
+        Column(title="grade", about="Quality of the energy: high ±10 %, medium ±25 %, "
+               "low ±50 %."),
+        *([Column(title="label", about=NOT_OFFICIAL)] if labelled else []),
+        Column(title="why not ranked"),
+    ]  # fmt: skip
+    return Table(
+        caption=f"{group.title} ({perimeter}, tier {group.tier or MISSING})",
+        columns=tuple(columns),
+        rows=tuple(tuple(_cells(row, size, labelled=labelled)) for row in rows),
+        muted=frozenset(n for n, row in enumerate(rows) if not row.eligible),
+    )
+
+
+def _cells(row: Rated, size: float, *, labelled: bool) -> Iterator[str]:
+    accuracy = row.accuracy
+    yield _rank(row)
+    yield row.name
+    yield _accuracy(accuracy.value, accuracy.low, accuracy.high)
+    yield both(row.gross_per_item_j, size)
+    yield significant(row.accuracy_per_j.value if row.eligible else None)
+    yield significant(row.wh_per_1000_items.value)
+    yield significant(_million(row.total_per_item_g.value))
+    yield significant(_million(row.water.total_l.value))
+    yield f"{_ms(row.p50_s)}/{_ms(row.p99_s)}"
+    yield share(row.busy_ratio)
+    yield "front" if row.on_frontier else ""
+    yield row.grade or MISSING
+    if labelled:
+        yield (row.label.letters or MISSING) if row.label else MISSING
+    yield "" if row.eligible else row.reason or row.verdict
+
+
+def _accuracy(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return MISSING
+    if low is None or high is None:
+        return f"{value:.3f}"
+    return f"{value:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _rank(row: Rated) -> str:
+    if row.rank is not None:
+        tie = row.rank_low != row.rank_high
+        return f"{row.rank} [{row.rank_low}-{row.rank_high}]" if tie else f"{row.rank}"
+    return MISSING if row.place is None else f"({row.place})"
+
+
+def _ms(seconds: float | None) -> str:
+    return significant(None if seconds is None else seconds * 1000)
+
+
+def _million(value: float | None) -> float | None:
+    return None if value is None else value * MILLION
+
+
+def _label_words() -> Iterable[Block]:
+    text = "; ".join(f"{letter} {words}" for letter, words in steps())
+    yield Text(
+        text=f"Label: joules an item over those of a pinned reference; {text}. It is "
+        f"{NOT_OFFICIAL}; no label below the accuracy floor or for modelled energy.",
+        tone="small",
+    )
+
+
+def overall(found: Assessment) -> str:
+    """How much of the energy the best of each group saves, in a sentence."""
+    savings = [
+        1 - row.saving.energy_ratio.value
+        for group in found.groups
+        for row in group.rows
+        if row.key == group.answer.best and row.saving and row.saving.energy_ratio.value
+    ]
+    if not savings:
+        return ""
+    low, high = min(savings), max(savings)
+    span = percent(high) if low == high else f"{percent(low)} to {percent(high)}"
+    return (
+        f"The best configuration of each workload saves {span} of the energy of its "
+        "fp32 reference."
+    )
