@@ -94,7 +94,7 @@ def site_ledger(given: SiteOptions, runs: Sequence[RunFacts]) -> Ledger:
             hint="name one site: --site FILE",
         )
     place = places.pop() if places else None
-    cure = "name it in a site.yaml: --site FILE"
+    cure = "--site FILE"
     missing = dict.fromkeys(
         ("contract", "wue", "source_water", "hardware", "ownership"),
         f"no site is named; {cure}",

@@ -20,6 +20,8 @@ from reports.rows import unusable
 Name = TypeVar("Name", str, tuple[str, str])
 
 HOUR_S = 3600.0
+LONGEST_S = 366 * 86_400.0
+"""A window of more than a year is a fault of its record."""
 PHASES = ("setup", "idle", "window", "evaluation")
 """Stretches of a trial whose joules are known and do not overlap."""
 CLOCKS = "clock pairs of the traces"
@@ -142,7 +144,7 @@ def account(entries: Iterable[Entry]) -> Account:
         trials += 1
         statuses[record.status] += 1
         sums.add("time", record.meter.duration_s)
-        if record.total is None or record.total.energy_j is None:
+        if not _is_metered(record):
             if record.status != "skipped":
                 sums.unknown["window"] += 1
             continue
@@ -203,6 +205,14 @@ def _outer(readings: Sequence[EnergyReading]) -> Sequence[EnergyReading]:
     ):
         return [reading for reading in readings if reading.energy_j is not None]
     return [each for each in outermost(readings) if each.energy_j is not None]
+
+
+def _is_metered(record: TrialRecord) -> bool:
+    """Whether a window has joules that can be added."""
+    total, window = record.total, record.window
+    if total is None or window is None or total.energy_j is None:
+        return False
+    return math.isfinite(total.energy_j) and 0 < window.duration_s < LONGEST_S
 
 
 def _add_energy(sums: _Sums, entry: Entry) -> None:
@@ -271,13 +281,16 @@ def _window_start(entry: Entry) -> datetime | None:
     record = entry.record
     window = record.window
     if entry.offset_s is not None and window is not None:
-        return datetime.fromtimestamp(entry.offset_s + window.start_s, UTC)
+        try:
+            return datetime.fromtimestamp(entry.offset_s + window.start_s, UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
+    setup_s = record.setup.duration_s if record.setup else 0.0
     try:
         started = datetime.fromisoformat(record.started_utc).astimezone(UTC)
-    except ValueError:
+        return started + timedelta(seconds=setup_s)
+    except (ValueError, OverflowError):
         return None
-    setup_s = record.setup.duration_s if record.setup else 0.0
-    return started + timedelta(seconds=setup_s)
 
 
 def work(entries: Sequence[Entry]) -> Work | None:

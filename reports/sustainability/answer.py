@@ -69,31 +69,28 @@ def _saved(best: Rated) -> str:
             return "It is fp32 itself: no reduced precision beats it here."
         return "There is no fp32 reference to hold it against."
     ratio = saving.energy_ratio
-    if ratio.value is not None and ratio.value >= 1:
-        more = percent(ratio.value - 1)
-        return f"It takes {more} more energy than fp32: fp32 did not come first either."
-    parts = [
-        _amount(saving.energy_per_item_j, "J", 1.0),
-        _amount(saving.total_per_item_g, "g CO2e", 1.0),
-        _amount(saving.water_per_item_l, "L of water", 1.0),
-    ]
-    share = f"{percent(1 - (ratio.value or 0.0))} of the energy"
-    said = f"Against fp32 it saves {share}"
+    said = f"It takes {significant(ratio.value)} of the energy of fp32"
     if ratio.low is not None and ratio.high is not None:
-        said += f" (95 %: {percent(1 - ratio.high)} to {percent(1 - ratio.low)})"
+        said += f" (95 %: {significant(ratio.low)} to {significant(ratio.high)})"
+    if ratio.value is None or ratio.value >= 1:
+        return f"{said}: it saves none."
+    parts = (
+        _amount(saving.energy_per_item_j, "J"),
+        _amount(saving.total_per_item_g, "g CO2e"),
+        _amount(saving.water_per_item_l, "L of water"),
+    )
     told = ", ".join(part for part in parts if part)
-    doubt = "" if saving.shown else "; the rounds do not prove a saving"
-    return f"{said}: {told} in a million items{doubt}."
+    doubt = "" if saving.shown else "; the rounds do not prove that it saves"
+    return f"{said}: a million items save {told}{doubt}."
 
 
-def _amount(figure: Figure, unit: str, by: float) -> str:
-    """Such as `4,2 kJ`, for a million items; empty where it is not known."""
+def _amount(figure: Figure, unit: str) -> str:
+    """Such as `4.2 kJ`, for a million items; empty where it is not known."""
     if figure.value is None:
         return ""
-    value = figure.value * PER * by
-    if unit == "J":
-        size, prefix = (1e3, "k") if abs(value) >= 1e3 else (1.0, "")
-        return f"{significant(value / size)} {prefix}J"
+    value = figure.value * PER
+    if unit == "J" and abs(value) >= 1e3:
+        return f"{significant(value / 1e3)} kJ"
     return f"{significant(value)} {unit}"
 
 

@@ -22,7 +22,7 @@ from reports.sustainability.answer import Answer, answer
 from reports.sustainability.boundary import Boundary, boundary
 from reports.sustainability.carbon import Carbon, Check, Share, carbon, check, shares
 from reports.sustainability.facts import RunFacts
-from reports.sustainability.figures import measured
+from reports.sustainability.figures import Method, measured
 from reports.sustainability.label import Label, Pin, label
 from reports.sustainability.phases import Energy, energy
 from reports.sustainability.rated import NOTHING, Rated, Trials, rate, trials_of
@@ -105,6 +105,7 @@ class Assessment(Noun):
         coefficients: Every factor of the site, and how it was used.
         assumed: Factors that nobody vouches for.
         methodology: Which method each part follows.
+        tags: How each term came to be: measured, modelled, sourced, assumed.
     """
 
     schema_: Literal[1] = Field(default=1, alias="schema")
@@ -126,6 +127,7 @@ class Assessment(Noun):
     coefficients: tuple[Factor, ...]
     assumed: tuple[str, ...]
     methodology: tuple[str, ...]
+    tags: dict[str, tuple[Method, ...]]
     doubts: tuple[DoubtCount, ...]
     warnings: tuple[str, ...]
     reproducibility: Reproducibility
@@ -175,6 +177,14 @@ def assess(subject: Subject, version: str = "") -> Assessment:
         coefficients=factors,
         assumed=(*subject.assumed, *(_said(f) for f in factors if f.assumed)),
         methodology=METHODOLOGY,
+        tags={
+            "E, energy": used.machine_kwh.methods,
+            "PUE, overhead of the facility": by.pue.methods,
+            "I, intensity of the grid": by.grid.methods,
+            "M, making of the hardware": by.made.methods,
+            "W, water of the grid": by.source_water.methods,
+            "WUE, water at the site": by.wue.methods,
+        },
         doubts=subject.ranking.doubts,
         warnings=subject.ranking.warnings,
         reproducibility=Reproducibility(

@@ -125,10 +125,10 @@ def _missing(
     if "dram" not in readings and not readings.keys() & {"wall", "module", "socket"}:
         no_sensor = "no DRAM sensor, and no model of it"
         yield Part(component=NAMES["dram"], included=False, how=no_sensor)
-    said = {each.probe: each.reason for run in runs for each in run.unavailable}
-    if said and not any(r.provenance.value == "measured" for r in readings.values()):
-        reasons = "; ".join(f"{probe}: {reason}" for probe, reason in said.items())
-        yield Part(component="Any instrument", included=False, how=reasons)
+    probes = dict.fromkeys(each.probe for run in runs for each in run.unavailable)
+    if probes and not any(r.provenance == "measured" for r in readings.values()):
+        why_not = f"none answered ({', '.join(probes)}); `bench doctor` says why"
+        yield Part(component="Instruments", included=False, how=why_not)
 
 
 def _beyond(readings: Mapping[str, EnergyReading]) -> Iterable[Part]:

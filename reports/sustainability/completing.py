@@ -44,7 +44,7 @@ def assumption(text: str) -> Factor:
     least = 1.0 if name == "pue" else 0.0
     if not least <= value < 1e6:
         raise UsageError(
-            f"--assume {text}: {given or 'nothing'!r} is no number of {least:g} or more",
+            f"--assume {text}: {given!r} is no number of {least:g} or more",
             hint=f"such as --assume {name}={SURVEY_PUE if name == 'pue' else 100}",
         )
     return Factor(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from reports.formatting import MISSING, percent, significant
+from reports.page.blocks import Table
 from reports.sustainability.figures import Figure
 
 
@@ -88,6 +89,21 @@ def both(figure: Figure, size: float, by: float = 1.0) -> str:
         return text
     return (
         f"{text} ({in_size(figure.low, size, by)} to {in_size(figure.high, size, by)})"
+    )
+
+
+def filled(table: Table) -> Table:
+    """The table without columns in which no row says anything."""
+    kept = [
+        n
+        for n in range(len(table.columns))
+        if any(row[n] not in ("", MISSING) for row in table.rows)
+    ]
+    return table.model_copy(
+        update={
+            "columns": tuple(table.columns[n] for n in kept),
+            "rows": tuple(tuple(row[n] for n in kept) for row in table.rows),
+        }
     )
 
 

@@ -19,7 +19,7 @@ from reports.page.figures import range_figure
 from reports.sustainability.assessment import Assessment
 from reports.sustainability.facts import RunFacts
 from reports.sustainability.sensitivity import End
-from reports.sustainability.sheets.amounts import GRAMS
+from reports.sustainability.sheets.amounts import GRAMS, filled
 from reports.sustainability.sheets.energy import figures_table
 
 MOST_RUNS = 8
@@ -166,7 +166,7 @@ def coefficients_section(found: Assessment) -> Section:
         Column(title="caveats"),
     )
     rows = tuple(_coefficient(factor) for factor in found.coefficients)
-    blocks.append(Table(caption="Coefficients", columns=columns, rows=rows))
+    blocks.append(filled(Table(caption="Coefficients", columns=columns, rows=rows)))
     if found.site.missing:
         pairs = tuple(sorted(found.site.missing.items()))
         blocks += [Text(text="What the site does not name:"), Facts(pairs=pairs)]
@@ -193,14 +193,11 @@ def _coefficient(factor: Factor) -> tuple[str, ...]:
 
 def method_section(found: Assessment) -> Section:
     """Which method each part follows, and how its inputs came to be."""
-    emitted, used = found.carbon, found.energy
-    tags = (
-        ("E, energy", ", ".join(emitted.energy_kwh.methods) or MISSING),
-        ("PUE and I, intensity", _factors(found, "intensity", "PUE")),
-        ("M, embodied carbon", ", ".join(emitted.embodied_g.methods) or "not known"),
-        ("Water", ", ".join(found.water.total_l.methods) or "not known"),
-        ("Tier of the energy", ", ".join(used.tiers) or MISSING),
+    tags = tuple(
+        (name, ", ".join(methods) or "not known")
+        for name, methods in found.tags.items()
     )
+    tags += (("Tier of the energy", ", ".join(found.energy.tiers) or MISSING),)
     doubts = tuple(
         f"{doubt.code} ({doubt.count} trials): {doubt.message}; {doubt.remedy}"
         for doubt in found.doubts
@@ -209,12 +206,6 @@ def method_section(found: Assessment) -> Section:
     if doubts:
         blocks += [Text(text="Doubts of the trials:"), Points(items=doubts)]
     return Section(name="method", title="Methodology", blocks=tuple(blocks))
-
-
-def _factors(found: Assessment, *names: str) -> str:
-    kept = [f for f in found.coefficients if any(n in f.name for n in names)]
-    tags = dict.fromkeys("assumed" if f.assumed else "sourced" for f in kept)
-    return ", ".join(tags) or "not known"
 
 
 def repeat_section(found: Assessment) -> Section:

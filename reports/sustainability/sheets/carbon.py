@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from reports.formatting import MISSING, significant
+from reports.formatting import significant
 from reports.page.blocks import Block, Column, Figure, Section, Table, Text
 from reports.page.charts.parts import Axis, Bar, Part, Range
 from reports.page.figures import bar_figure, range_figure
 from reports.sustainability.assessment import Assessment
-from reports.sustainability.sheets.amounts import GRAMS, amount, ends, told
+from reports.sustainability.sheets.amounts import GRAMS, amount, ends, filled, told
 from reports.sustainability.sheets.energy import figures_table
 
 MOST_SOURCES = 30
@@ -137,7 +137,7 @@ def _scopes(found: Assessment) -> Table:
         for scope in found.scopes
     )
     ownership = found.site.ownership or "not given"
-    return Table(
+    table = Table(
         caption=f"Scopes of the GHG Protocol (ownership: {ownership})",
         columns=(
             Column(title="emissions"),
@@ -147,5 +147,6 @@ def _scopes(found: Assessment) -> Table:
             Column(title="market-based", align="right"),
             Column(title="note"),
         ),
-        rows=rows or ((MISSING,) * 6,),
+        rows=rows,
     )
+    return filled(table)

@@ -12,6 +12,7 @@ from reports.sustainability.phases import Stretch
 from reports.sustainability.sheets.amounts import (
     amount,
     ends,
+    filled,
     methods,
     scale_of,
     share,
@@ -42,7 +43,7 @@ def figures_table(caption: str, named: Sequence[tuple[str, Amount]]) -> Table:
         )
         for name, figure in named
     )
-    return Table(caption=caption, columns=TABLE, rows=rows)
+    return filled(Table(caption=caption, columns=TABLE, rows=rows))
 
 
 def energy_section(found: Assessment) -> Section:

@@ -1,6 +1,6 @@
 """Configurations: what to take, the ranking with everything an item costs, scores."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from reports.formatting import MISSING, percent, scale_for, significant
 from reports.page.blocks import Block, Column, Points, Section, Table, Text
@@ -13,6 +13,8 @@ from reports.sustainability.sheets.amounts import (
     amount,
     both,
     ends,
+    filled,
+    in_size,
     share,
 )
 
@@ -28,28 +30,24 @@ def choices(groups: Sequence[AssessedGroup]) -> Table:
             rows.append((group.title, "nothing behind the floor", *(MISSING,) * 5))
             continue
         tied = len(group.answer.tied)
-        rows.append(
-            (
-                group.title,
-                best.name + (f" (tied with {tied})" if tied else ""),
-                *_savings(best),
-                _proof(best),
-            )
-        )
-    return Table(
+        name = best.name + (f" (tied with {tied})" if tied else "")
+        rows.append((group.title, name, _proof(best), *_savings(best)))
+    table = Table(
         caption="What to take, and what a million items save against fp32",
         columns=(
             Column(title="workload"),
             Column(title="take", about="The first of the ranking by accuracy per joule "
                    "behind the accuracy floor; ties are not shown to be worse."),
-            Column(title="share of fp32's energy", align="right"),
+            Column(title="saving", about="Whether the rounds show, with 95 % "
+                   "confidence, that it takes less energy than fp32."),
+            Column(title="energy, fp32 = 1", align="right"),
             Column(title="energy saved", align="right"),
             Column(title="g CO2e saved", align="right"),
             Column(title="L of water saved", align="right"),
-            Column(title="95 % of the rounds say"),
         ),
         rows=tuple(rows),
     )  # fmt: skip
+    return filled(table)
 
 
 def _savings(best: Rated) -> tuple[str, str, str, str]:
@@ -75,10 +73,10 @@ def _proof(best: Rated) -> str:
     saving = best.saving
     if saving is None:
         fp32 = best.configuration.precision == "fp32"
-        return "fp32 itself is best" if fp32 else "no fp32 to hold it against"
+        return "is fp32" if fp32 else "no fp32 there"
     if saving.shown is None:
-        return "too few rounds to tell"
-    return "a saving is shown" if saving.shown else "a saving is not shown"
+        return "too few rounds"
+    return "shown" if saving.shown else "not shown"
 
 
 def ranking_section(found: Assessment) -> Section:
@@ -88,9 +86,11 @@ def ranking_section(found: Assessment) -> Section:
         blocks.append(Text(text=group.answer.sentence))
         blocks.append(Text(text=group.answer.why, tone="small"))
         blocks.append(_table(group))
+        blocks.append(_more(group))
         worse = [row for row in group.rows if row.worse_than_reference]
         if worse:
-            blocks.append(Points(items=tuple(map(_worse, worse))))
+            text = "Reduced, and yet costlier than fp32:"
+            blocks += [Text(text=text), Points(items=tuple(map(_worse, worse)))]
     more = len(found.groups) - MOST_GROUPS
     if more > 0:
         text = f"{more} more groups are in the JSON and CSV alone."
@@ -106,74 +106,113 @@ def _worse(row: Rated) -> str:
     value = ratio.value if ratio and ratio.value else 1.0
     shown = row.saving is not None and row.saving.shown
     doubt = "" if shown else " (estimated; the rounds do not show it)"
-    return (
-        f"{row.name} costs energy instead of saving it: {significant(value)} times "
-        f"that of fp32{doubt}."
-    )
+    return f"{row.name}: {significant(value)} times the energy of fp32{doubt}"
+
+
+def _title(group: AssessedGroup) -> str:
+    return f"{group.title} ({'+'.join(group.perimeter)}, tier {group.tier or MISSING})"
 
 
 def _table(group: AssessedGroup) -> Table:
+    """The ranking with what an item costs."""
     rows = [row for row in group.rows if row.trials]
     size, prefix = scale_for(row.gross_per_item_j.value for row in rows)
-    labelled = any(row.label for row in rows)
-    perimeter = "+".join(group.perimeter)
-    columns = [
+    wh_size, wh_prefix = scale_for(row.wh_per_1000_items.value for row in rows)
+    columns = (
         Column(title="#", align="right", about="Rank; ties share it. In parentheses "
                "the place of an estimate."),
         Column(title="configuration"),
-        Column(title="accuracy (95 %)", align="right"),
+        Column(title="accuracy", align="right"),
         Column(title=f"{prefix}J/item (range)", align="right", about="The wider of the "
                "95 % interval of the rounds and the error bound of the meters."),
-        Column(title="accuracy/J", align="right"),
-        Column(title="Wh/1000 queries", align="right", about="The unit of AI Energy "
-               "Score."),
+        Column(title=f"{wh_prefix}Wh/1000 queries", align="right", about="AI Energy "
+               "Score gives Wh for 1000 queries."),
         Column(title="g CO2e/million", align="right", about="E x PUE x I + M by a "
                "million items; without M where it is not known."),
         Column(title="L/million", align="right", about="Water at the site and in power "
                "plants by a million items."),
-        Column(title="p50/p99 ms", align="right"),
+        Column(title="label", about=NOT_OFFICIAL),
+        Column(title="why not ranked"),
+    )  # fmt: skip
+    cells = tuple(
+        (
+            _rank(row),
+            row.name,
+            _accuracy(row),
+            both(row.gross_per_item_j, size),
+            in_size(row.wh_per_1000_items.value, wh_size),
+            in_size(row.total_per_item_g.value, 1.0, MILLION),
+            in_size(row.water.total_l.value, 1.0, MILLION),
+            (row.label.letters or MISSING) if row.label else MISSING,
+            "" if row.eligible else row.reason or row.verdict,
+        )
+        for row in rows
+    )
+    return filled(
+        Table(
+            caption=_title(group),
+            columns=columns,
+            rows=cells,
+            muted=frozenset(n for n, row in enumerate(rows) if not row.eligible),
+        )
+    )
+
+
+def _more(group: AssessedGroup) -> Table:
+    """What else is known of the same configurations."""
+    rows = [row for row in group.rows if row.trials]
+    columns = (
+        Column(title="configuration"),
+        Column(title="accuracy, 95 %", align="right"),
+        Column(title="accuracy/J", align="right"),
+        Column(title="p50 ms", align="right"),
+        Column(title="p99 ms", align="right"),
         Column(title="busy", align="right", about="Share of the window in which the "
                "device computed."),
         Column(title="front", about="No other configuration beats it in accuracy and "
                "in energy."),
+        Column(title="modelled", align="right", about="Share of its joules that no "
+               "instrument saw."),
         Column(title="grade", about="Quality of the energy: high ±10 %, medium ±25 %, "
                "low ±50 %."),
-        *([Column(title="label", about=NOT_OFFICIAL)] if labelled else []),
-        Column(title="why not ranked"),
-    ]  # fmt: skip
-    return Table(
-        caption=f"{group.title} ({perimeter}, tier {group.tier or MISSING})",
-        columns=tuple(columns),
-        rows=tuple(tuple(_cells(row, size, labelled=labelled)) for row in rows),
-        muted=frozenset(n for n, row in enumerate(rows) if not row.eligible),
+        Column(title="trials", align="right"),
+    )  # fmt: skip
+    cells = tuple(
+        (
+            row.name,
+            _between(row.accuracy.low, row.accuracy.high),
+            significant(row.accuracy_per_j.value if row.eligible else None),
+            in_size(row.p50_s, 1e-3),
+            in_size(row.p99_s, 1e-3),
+            share(row.busy_ratio),
+            "yes" if row.on_frontier else "",
+            share(row.modelled_ratio),
+            row.grade or MISSING,
+            str(row.trials),
+        )
+        for row in rows
+    )
+    return filled(
+        Table(
+            caption=f"{_title(group)}: latency, use and quality of the figures",
+            columns=columns,
+            rows=cells,
+            muted=frozenset(n for n, row in enumerate(rows) if not row.eligible),
+            folded=True,
+        )
     )
 
 
-def _cells(row: Rated, size: float, *, labelled: bool) -> Iterator[str]:
-    accuracy = row.accuracy
-    yield _rank(row)
-    yield row.name
-    yield _accuracy(accuracy.value, accuracy.low, accuracy.high)
-    yield both(row.gross_per_item_j, size)
-    yield significant(row.accuracy_per_j.value if row.eligible else None)
-    yield significant(row.wh_per_1000_items.value)
-    yield significant(_million(row.total_per_item_g.value))
-    yield significant(_million(row.water.total_l.value))
-    yield f"{_ms(row.p50_s)}/{_ms(row.p99_s)}"
-    yield share(row.busy_ratio)
-    yield "front" if row.on_frontier else ""
-    yield row.grade or MISSING
-    if labelled:
-        yield (row.label.letters or MISSING) if row.label else MISSING
-    yield "" if row.eligible else row.reason or row.verdict
-
-
-def _accuracy(value: float | None, low: float | None, high: float | None) -> str:
-    if value is None:
-        return MISSING
+def _between(low: float | None, high: float | None) -> str:
     if low is None or high is None:
-        return f"{value:.3f}"
-    return f"{value:.3f} ({low:.3f} to {high:.3f})"
+        return MISSING
+    return f"{low:.3f} to {high:.3f}"
+
+
+def _accuracy(row: Rated) -> str:
+    if row.accuracy.value is None:
+        return MISSING
+    return f"{row.accuracy.value:.3f}" + "?" * (row.verdict == "pass~")
 
 
 def _rank(row: Rated) -> str:
@@ -181,14 +220,6 @@ def _rank(row: Rated) -> str:
         tie = row.rank_low != row.rank_high
         return f"{row.rank} [{row.rank_low}-{row.rank_high}]" if tie else f"{row.rank}"
     return MISSING if row.place is None else f"({row.place})"
-
-
-def _ms(seconds: float | None) -> str:
-    return significant(None if seconds is None else seconds * 1000)
-
-
-def _million(value: float | None) -> float | None:
-    return None if value is None else value * MILLION
 
 
 def _label_words() -> Iterable[Block]:

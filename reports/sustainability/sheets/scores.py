@@ -1,10 +1,12 @@
 """SCI of what was measured, by functional unit."""
 
+from collections.abc import Sequence
+
 from reports.formatting import significant
 from reports.page.blocks import Block, Column, Section, Table, Text
 from reports.sustainability.assessment import Assessment
 from reports.sustainability.sci import EFFECTIVE, GROSS
-from reports.sustainability.sheets.amounts import PER_UNIT, both
+from reports.sustainability.sheets.amounts import PER_UNIT, both, filled
 from reports.sustainability.sheets.rows import MOST_GROUPS
 
 NEVER_ADDED = (
@@ -25,7 +27,11 @@ def scores_section(found: Assessment) -> Section:
     units = dict.fromkeys(
         score.unit for g in found.groups for row in g.rows for score in row.scores
     )
-    blocks += [_scores(found, unit) for unit in units]
+    chosen = [group.answer.best for group in found.groups]
+    for unit in units:
+        best = [key for key in chosen if key is not None]
+        blocks.append(_scores(found, unit, best))
+        blocks.append(_scores(found, unit, None))
     if not units:
         blocks.append(Text(text="No configuration has a score.", tone="caution"))
     return Section(
@@ -33,7 +39,8 @@ def scores_section(found: Assessment) -> Section:
     )
 
 
-def _scores(found: Assessment, unit: str) -> Table:
+def _scores(found: Assessment, unit: str, only: Sequence[str] | None) -> Table:
+    """Scores by one unit; of all configurations, or of some keys."""
     by, words = PER_UNIT[unit]
     rows: list[tuple[str, ...]] = []
     muted = set()
@@ -41,7 +48,7 @@ def _scores(found: Assessment, unit: str) -> Table:
     for group in found.groups[:MOST_GROUPS]:
         for row in group.rows:
             for score in row.scores:
-                if score.unit != unit:
+                if score.unit != unit or (only is not None and row.key not in only):
                     continue
                 persona, rationale = score.persona, score.rationale
                 if not row.eligible:
@@ -55,8 +62,10 @@ def _scores(found: Assessment, unit: str) -> Table:
                         score.gross_g.reason or "",
                     )
                 )
-    return Table(
-        caption=f"{persona.capitalize()} score: g CO2e by {words} ({rationale})",
+    which = "all configurations" if only is None else "what to take"
+    table = Table(
+        caption=f"{persona.capitalize()} score of {which}: g CO2e by {words} "
+        f"({rationale})",
         columns=(
             Column(title="configuration"),
             Column(title="SCI, gross (range)", align="right"),
@@ -66,8 +75,9 @@ def _scores(found: Assessment, unit: str) -> Table:
         ),
         rows=tuple(rows),
         muted=frozenset(muted),
-        folded=len(rows) > 12,
+        folded=only is None,
     )
+    return filled(table)
 
 
 def _times(value: float | None, by: float) -> float | None:
