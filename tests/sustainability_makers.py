@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.factor import Factor
-from harness.ledger import Hardware, Ledger
+from harness.ledger_nouns import Hardware, Ledger
 from harness.records import TrialRecord
 from reports.ranking import rank
 from reports.sustainability.accounts import Entry

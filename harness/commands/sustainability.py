@@ -7,12 +7,13 @@ from functools import cache
 from pathlib import Path
 
 import harness
-from harness.carbon import intensity
 from harness.commands.console import warn
 from harness.commands.ranking import ranked, stored_plan
 from harness.commands.reporting import Target, Writer, write
 from harness.errors import UsageError
-from harness.ledger import Ledger
+from harness.factors.lock import read_lock
+from harness.ledger import Ledger, ledger_of, machine_names
+from harness.site import load_site
 from harness.store import ReadResult, read_runs
 from reports.page.blocks import Page
 from reports.page.html import html
@@ -21,7 +22,7 @@ from reports.page.pdf import pdf
 from reports.sustainability.accounts import Entry
 from reports.sustainability.assessment import Assessment, Subject, assess
 from reports.sustainability.completing import completed
-from reports.sustainability.facts import RunFacts, facts_of, offsets_s
+from reports.sustainability.facts import RunFacts, facts_of, machine_of, offsets_s
 from reports.sustainability.label import read_pins
 from reports.sustainability.sheets.page import sustainability_page
 from reports.sustainability.tidy import to_csv
@@ -66,7 +67,7 @@ def assessed(paths: Sequence[Path], given: SiteOptions) -> Assessment:
     result = read_runs(paths)
     plans = [stored_plan(path) for path in paths]
     runs = [facts_of(path, plan) for path, plan in zip(paths, plans, strict=True)]
-    ledger = completed(site_ledger(given, runs), runs, given.assume)
+    ledger = completed(site_ledger(paths, given, runs), runs, given.assume)
     made, faults = ranked(plans[0], paths, result)
     for sentence in (*result.faults, *faults):
         warn(sentence)
@@ -81,33 +82,24 @@ def assessed(paths: Sequence[Path], given: SiteOptions) -> Assessment:
     return assess(subject, harness.__version__)
 
 
-def site_ledger(given: SiteOptions, runs: Sequence[RunFacts]) -> Ledger:
+def site_ledger(
+    paths: Sequence[Path], given: SiteOptions, runs: Sequence[RunFacts]
+) -> Ledger:
     """Factors of the site, or of the place that the suites name.
 
     Raises:
-        UsageError: The suites name several places.
+        UsageError: The suites name several places, or a file is at fault.
     """
+    site = load_site(given.site) if given.site else None
+    lock = read_lock(given.lock) if given.lock else None
     places = {run.place for run in runs}
-    if len(places) > 1:
+    if len(places) > 1 and not (site and site.place):
         raise UsageError(
             f"the runs are of several places: {', '.join(sorted(map(str, places)))}",
-            hint="name one site: --site FILE",
+            hint="name one site with a place: --site FILE",
         )
-    place = places.pop() if places else None
-    cure = "--site FILE"
-    missing = dict.fromkeys(
-        ("contract", "wue", "source_water", "hardware", "ownership"),
-        f"no site is named; {cure}",
-    )
-    if place is None:
-        missing["intensity"] = f"the suite names no place; {cure}"
-        return Ledger(site="the suite's place", missing=missing)
-    return Ledger(
-        site="the suite's place",
-        place=place,
-        intensity=intensity(place),
-        missing=missing,
-    )
+    names = {name for path in paths for name in machine_names(machine_of(path))}
+    return ledger_of(site, next(iter(places)), lock=lock, machine=sorted(names))
 
 
 def _entries(

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from harness.factor import Factor
 from harness.garbage import uncollected
-from harness.ledger import Ledger, Ownership
+from harness.ledger_nouns import Ledger, Matched, Ownership
 from harness.noun import Noun
 from reports.ranking import DoubtCount, Ranking
 from reports.ranking import Group as RankedGroup
@@ -62,11 +62,17 @@ class Subject(NamedTuple):
 
 
 class Site(Noun):
-    """The site in one line; its factors are the coefficients."""
+    """The site in one line; its factors are the coefficients.
+
+    Attributes:
+        matched: Whether the contract covers the use by the hour or by the year.
+        missing: Why factors are not known, with the cure.
+    """
 
     name: str
     place: str | None
     ownership: Ownership | None
+    matched: Matched | None
     missing: dict[str, str] = Field(default_factory=dict)
 
 
@@ -157,6 +163,7 @@ def assess(subject: Subject, version: str = "") -> Assessment:
             name=ledger.site,
             place=ledger.place,
             ownership=ledger.ownership,
+            matched=ledger.matched,
             missing=ledger.missing,
         ),
         trials=spent.trials,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.ledger import Ledger
+from harness.ledger_nouns import Ledger
 from harness.noun import Noun
 from harness.readings import EnergyReading
 from harness.records import Phase, TrialRecord

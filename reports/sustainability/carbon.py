@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 
 from harness.factor import Factor
-from harness.ledger import Hardware, Ledger
+from harness.ledger_nouns import Hardware, Ledger
 from harness.noun import Noun
 from harness.units import JOULES_PER_KWH
 from reports.formatting import significant

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from harness.errors import UsageError
 from harness.factor import Factor
-from harness.ledger import Ledger
+from harness.ledger_nouns import Ledger
 from harness.near import nearest
 from reports.sustainability.facts import RunFacts
 

@@ -76,7 +76,7 @@ class RunFacts(Noun):
 
 def facts_of(folder: Path, plan: Plan | None) -> RunFacts:
     """Facts of a run folder; what cannot be read is None."""
-    machine = _mapping(folder / "machine.json")
+    machine = machine_of(folder)
     suite = None
     with suppress(OSError):
         suite = (folder / "suite.yaml").read_bytes()
@@ -151,10 +151,11 @@ def _clock(folder: Path, trial: str) -> float | None:
         return None
 
 
-def _mapping(path: Path) -> dict[str, Any]:
+def machine_of(folder: Path) -> dict[str, Any]:
+    """What machine.json says; nothing where it cannot be read."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads((folder / "machine.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

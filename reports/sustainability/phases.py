@@ -22,7 +22,7 @@ ABOUT = {
     "evaluation": "scoring a training inside its window",
 }
 NO_JOULES = "no trial has joules"
-NO_WARMUP = "a record keeps no joules of warm-up and of waits"
+NO_WARMUP = "warm-up and waits are not recorded"
 GRADES = ((0.10, "high"), (0.25, "medium"), (0.50, "low"))
 """Quality of energy in BoAmps: an error of at most 10, 25 and 50 %."""
 TOO_UNSURE = "none: the error bound is above 50 %"

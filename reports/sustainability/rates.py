@@ -6,7 +6,7 @@ from statistics import median
 from typing import NamedTuple
 
 from harness.factor import Factor
-from harness.ledger import Hardware, Ledger
+from harness.ledger_nouns import Hardware, Ledger
 from reports.sustainability.arithmetic import embodied_g
 from reports.sustainability.figures import (
     RANGE,
@@ -17,6 +17,14 @@ from reports.sustainability.figures import (
 )
 
 PER_S = "g CO2e/s"
+NAMES = {
+    "pue": "PUE",
+    "intensity": "carbon intensity of the grid",
+    "contract": "contract for electricity",
+    "wue": "WUE (water at the site)",
+    "source_water": "water of the grid",
+    "hardware": "embodied carbon of the hardware",
+}
 
 
 class Rates(NamedTuple):
@@ -54,8 +62,9 @@ def rates(ledger: Ledger) -> Rates:
 
 
 def why(ledger: Ledger, name: str) -> str:
-    """Why a factor is missing, in the words of the ledger."""
-    return ledger.missing.get(name) or f"the site names no {name.replace('_', ' ')}"
+    """Why a factor is missing, with the ledger's cure."""
+    cure = ledger.missing.get(name)
+    return f"no {NAMES[name]} is known" + (f": {cure}" if cure else "")
 
 
 def rate_g_per_s(

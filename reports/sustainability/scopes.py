@@ -1,6 +1,6 @@
 """Where emissions stand in a corporate inventory (GHG Protocol), by who owns what."""
 
-from harness.ledger import Ledger, Ownership
+from harness.ledger_nouns import Ledger, Ownership
 from harness.noun import Noun
 from reports.sustainability.carbon import Carbon, no_grams
 from reports.sustainability.figures import Figure

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from harness.factor import Factor
-from harness.ledger import Hardware, Ledger
+from harness.ledger_nouns import Hardware, Ledger
 from harness.noun import Noun
 from reports.sustainability.arithmetic import operational_g
 from reports.sustainability.rates import (
@@ -335,4 +335,4 @@ def _statement(
         if best
         else ("the best one of each group stays the best")
     )
-    return f"The order by g CO2e an item depends on {', '.join(broken)}; {first}."
+    return f"The order by g CO2e an item depends on: {', '.join(broken)}; {first}."

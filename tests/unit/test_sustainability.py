@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.ledger import Hardware
+from harness.ledger_nouns import Hardware
 from harness.records import Doubt, TrialRecord
 from reports.sustainability.accounts import Entry, account, hour_shares
 from reports.sustainability.arithmetic import embodied_g
@@ -155,7 +155,7 @@ def test_a_missing_factor_is_none_with_a_reason_and_never_zero(
         figure = getattr(emitted, name)
         assert figure.value is None
         assert figure.low is figure.high is None
-        assert "the site names no" in figure.reason
+        assert "is known" in figure.reason
     assert all(getattr(emitted, name).value > 0 for name in kept)
 
 

@@ -39,10 +39,10 @@ PER_UNIT = {
 MILLION = 1e6
 
 
-def scale_of(figures: Sequence[Figure]) -> tuple[float, str]:
-    """One multiple for figures of one unit, chosen from the largest."""
+def scale_of(figures: Sequence[Figure], by: float = 1.0) -> tuple[float, str]:
+    """One multiple for so many figures of one unit, chosen from the largest."""
     unit = figures[0].unit.partition("/")[0] if figures else ""
-    values = [abs(figure.value) for figure in figures if figure.value is not None]
+    values = [abs(figure.value) * by for figure in figures if figure.value is not None]
     return SCALES[unit].of(max(values, default=1.0)) if unit in SCALES else (1.0, unit)
 
 
@@ -50,7 +50,7 @@ def amount(figure: Figure, by: float = 1.0) -> str:
     """Value with its unit, such as `9.52 Wh`; a dash where it is missing."""
     if figure.value is None:
         return MISSING
-    size, name = scale_of([figure.model_copy(update={"value": figure.value * by})])
+    size, name = scale_of([figure], by)
     return f"{significant(figure.value * by / size)} {name}".strip()
 
 
@@ -58,7 +58,7 @@ def ends(figure: Figure, by: float = 1.0) -> str:
     """`7.76 to 33.0` in the unit of the value; a dash without a range."""
     if figure.value is None or figure.low is None or figure.high is None:
         return MISSING
-    size, _ = scale_of([figure.model_copy(update={"value": figure.value * by})])
+    size, _ = scale_of([figure], by)
     low, high = (significant(end * by / size) for end in (figure.low, figure.high))
     return f"{low} to {high}"
 

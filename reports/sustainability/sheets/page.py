@@ -91,8 +91,8 @@ def _taken(found: Assessment) -> str:
     else:
         text += (
             f" and caused {told_short(found)}: {amount(emitted.location_g)} by "
-            f"electricity and {amount(emitted.embodied_g)} as their share of making "
-            "the hardware"
+            f"electricity, {amount(emitted.embodied_g)} as their share of making the "
+            "hardware"
         )
     litres = found.water.total_l
     if litres.value is not None:

@@ -5,16 +5,14 @@ from collections.abc import Iterable, Sequence
 from reports.formatting import MISSING, percent, scale_for, significant
 from reports.page.blocks import Block, Column, Points, Section, Table, Text
 from reports.sustainability.assessment import AssessedGroup, Assessment
-from reports.sustainability.figures import Figure
 from reports.sustainability.label import NOT_OFFICIAL, steps
 from reports.sustainability.rated import Rated
 from reports.sustainability.sheets.amounts import (
     MILLION,
-    amount,
     both,
-    ends,
     filled,
     in_size,
+    scale_of,
     share,
 )
 
@@ -23,50 +21,56 @@ MOST_GROUPS = 24
 
 def choices(groups: Sequence[AssessedGroup]) -> Table:
     """What to take of each group, and what it saves in a million items."""
+    listed = [(group, _best(group)) for group in groups[:MOST_GROUPS]]
+    savings = [best.saving for _, best in listed if best and best.saving]
+    joules, joules_unit = scale_of([s.energy_per_item_j for s in savings], MILLION)
+    grams, grams_unit = scale_of([s.total_per_item_g for s in savings], MILLION)
+    litres, litres_unit = scale_of([s.water_per_item_l for s in savings], MILLION)
     rows = []
-    for group in groups[:MOST_GROUPS]:
-        best = next((r for r in group.rows if r.key == group.answer.best), None)
+    for group, best in listed:
         if best is None:
             rows.append((group.title, "nothing behind the floor", *(MISSING,) * 5))
             continue
-        tied = len(group.answer.tied)
-        name = best.name + (f" (tied with {tied})" if tied else "")
-        rows.append((group.title, name, _proof(best), *_savings(best)))
+        tied, saved = len(group.answer.tied), best.saving
+        rows.append(
+            (
+                group.title,
+                best.name + (f" (tied with {tied})" if tied else ""),
+                _proof(best),
+                *(
+                    (
+                        significant(saved.energy_ratio.value),
+                        both(saved.energy_per_item_j, joules, MILLION),
+                        both(saved.total_per_item_g, grams, MILLION),
+                        both(saved.water_per_item_l, litres, MILLION),
+                    )
+                    if saved
+                    else (MISSING,) * 4
+                ),
+            )
+        )
     table = Table(
-        caption="What to take, and what a million items save against fp32",
+        caption="What to take, and what a million items save against fp32 (95 %)",
         columns=(
             Column(title="workload"),
             Column(title="take", about="The first of the ranking by accuracy per joule "
                    "behind the accuracy floor; ties are not shown to be worse."),
             Column(title="saving", about="Whether the rounds show, with 95 % "
                    "confidence, that it takes less energy than fp32."),
-            Column(title="energy, fp32 = 1", align="right"),
-            Column(title="energy saved", align="right"),
-            Column(title="g CO2e saved", align="right"),
-            Column(title="L of water saved", align="right"),
+            Column(title="of fp32's energy", align="right", about="Joules an item over "
+                   "those of fp32."),
+            Column(title=f"{joules_unit} saved", align="right"),
+            Column(title=f"{grams_unit} saved", align="right", about="Location-based, "
+                   "with the share of making where it is known."),
+            Column(title=f"{litres_unit} water saved", align="right"),
         ),
         rows=tuple(rows),
     )  # fmt: skip
     return filled(table)
 
 
-def _savings(best: Rated) -> tuple[str, str, str, str]:
-    saving = best.saving
-    if saving is None:
-        return (MISSING,) * 4
-    return (
-        both(saving.energy_ratio, 1.0),
-        _joules(saving.energy_per_item_j),
-        both(saving.total_per_item_g, 1.0, MILLION),
-        both(saving.water_per_item_l, 1.0, MILLION),
-    )
-
-
-def _joules(figure: Figure) -> str:
-    """Joules of a million items with their range."""
-    ranged = ends(figure, MILLION)
-    text = amount(figure, MILLION)
-    return text if ranged == MISSING else f"{text} ({ranged})"
+def _best(group: AssessedGroup) -> Rated | None:
+    return next((row for row in group.rows if row.key == group.answer.best), None)
 
 
 def _proof(best: Rated) -> str:
