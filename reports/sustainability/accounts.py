@@ -103,7 +103,8 @@ class Work(NamedTuple):
 
     Attributes:
         rounds_j: Joules an item by run and round.
-        seconds: Of the window, an item.
+        rounds_s: Seconds of the window, an item, by run and round.
+        seconds: Their geometric mean.
         net_j: Joules above idle, an item; None where a round has none.
         bound_ratio: Error bound over joules; None where a round has no bound.
         tokens: An item; None where the workload has no sequences.
@@ -112,6 +113,7 @@ class Work(NamedTuple):
     """
 
     rounds_j: Mapping[tuple[int, int], float]
+    rounds_s: Mapping[tuple[int, int], float]
     seconds: float | None
     net_j: float | None
     bound_ratio: float | None
@@ -314,6 +316,10 @@ def work(entries: Sequence[Entry]) -> Work | None:
         rounds_j={
             (entry.run, entry.record.round): spent_j / window.items
             for (entry, _, window), spent_j in zip(usable, joules, strict=True)
+        },
+        rounds_s={
+            (entry.run, entry.record.round): window.duration_s / window.items
+            for entry, _, window in usable
         },
         seconds=geometric_mean([w.duration_s / w.items for _, _, w in usable]),
         net_j=mean(nets),

@@ -1,11 +1,13 @@
 """What a configuration saves against its fp32 reference, in joules, grams and litres.
 
 Meters and factors are the same on both sides, so that only what differs from round to
-round makes the difference unsure: the ends are those of the ratio of joules, paired by
-round, and the factors stand at their values.
+round makes the difference unsure. In each round an item costs joules, grams and litres;
+the ratio to the reference's cost in the same round has a geometric mean and Student's
+interval, and what is saved is that share of the reference's mean cost. Factors stand at
+their values.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 from harness.noun import Noun
 from harness.stats import geometric_mean, log_t_interval
@@ -18,6 +20,8 @@ from reports.sustainability.rates import Rates
 ROUNDS = "95 % interval of the rounds"
 PAIRED = f"{ROUNDS}, paired"
 Methods = tuple[Method, ...]
+Costs = Mapping[tuple[int, int], float]
+"""What an item costs by run and round."""
 
 
 class Saving(Noun):
@@ -53,35 +57,32 @@ def saving_of(
     mine, other = works
     if mine is None or other is None:
         return None
-    ratio = _ratio(mine, other, methods)
-    base_j = geometric_mean(list(other.rounds_j.values()))
-    if ratio.value is None or base_j is None:
+    ratio = _ratio((mine.rounds_j, other.rounds_j), methods)
+    if ratio.value is None:
         return None
-    saved_j = _ends(ratio, lambda each: base_j * (1 - each), "J/item")
-    saved_s = None
-    if mine.seconds is not None and other.seconds is not None:
-        saved_s = other.seconds - mine.seconds
+    joules = (mine.rounds_j, other.rounds_j)
     return Saving(
         reference=reference,
         energy_ratio=ratio,
-        energy_per_item_j=saved_j,
-        total_per_item_g=_grams(saved_j, saved_s, by),
-        water_per_item_l=_litres(saved_j, by),
+        energy_per_item_j=_saved(joules, methods, "J/item"),
+        total_per_item_g=_grams((mine, other), methods, by),
+        water_per_item_l=_litres(joules, methods, by),
         shown=None
         if ratio.low is None or ratio.high is None
         else not ratio.low <= 1 <= ratio.high,
     )
 
 
-def _ratio(mine: Work, other: Work, methods: Methods) -> Figure:
-    """Joules an item over the reference's: paired where rounds are common."""
-    common = sorted(mine.rounds_j.keys() & other.rounds_j.keys())
-    ratios = [mine.rounds_j[each] / other.rounds_j[each] for each in common]
+def _ratio(costs: tuple[Costs, Costs], methods: Methods) -> Figure:
+    """Cost of an item over the reference's: paired where rounds are common."""
+    mine, other = costs
+    common = sorted(mine.keys() & other.keys())
+    ratios = [mine[each] / other[each] for each in common if other[each]]
     value = geometric_mean(ratios)
     if value is None:
-        means = [geometric_mean([*each.rounds_j.values()]) for each in (mine, other)]
+        means = [geometric_mean([*each.values()]) for each in costs]
         if not means[0] or not means[1]:
-            return missing("", "no round has joules")
+            return missing("", "no round has both costs")
         return Figure(unit="", value=means[0] / means[1], methods=methods)
     ends = log_t_interval(ratios) if len(ratios) >= ENOUGH_ROUNDS else None
     return Figure(
@@ -94,45 +95,52 @@ def _ratio(mine: Work, other: Work, methods: Methods) -> Figure:
     )
 
 
-def _ends(figure: Figure, change: Callable[[float], float], unit: str) -> Figure:
-    """A figure whose value and ends are all changed alike."""
-    ends = [change(end) for end in (figure.low, figure.high) if end is not None]
-    return figure.model_copy(
+def _saved(costs: tuple[Costs, Costs], methods: Methods, unit: str) -> Figure:
+    """That share of the reference's mean cost which is not taken."""
+    ratio = _ratio(costs, methods)
+    base = geometric_mean([*costs[1].values()])
+    if ratio.value is None or base is None:
+        return missing(unit, ratio.reason or "no cost is known")
+    return ratio.model_copy(
         update={
             "unit": unit,
-            "value": None if figure.value is None else change(figure.value),
-            "low": min(ends) if ends else None,
-            "high": max(ends) if ends else None,
+            "value": base * (1 - ratio.value),
+            "low": None if ratio.high is None else base * (1 - ratio.high),
+            "high": None if ratio.low is None else base * (1 - ratio.low),
         }
     )
 
 
-def _grams(saved_j: Figure, saved_s: float | None, by: Rates) -> Figure:
+def _grams(works: tuple[Work, Work], methods: Methods, by: Rates) -> Figure:
     """Location-based grams, with the share of making where it is known."""
     unit = "g CO2e/item"
     pue, grid, made = by.pue.value, by.grid.value, by.made.value
     if pue is None or grid is None:
         return missing(unit, by.pue.reason, by.grid.reason)
-    per_j = pue * grid / JOULES_PER_KWH
-    known = made is not None and saved_s is not None
-    extra = (made or 0.0) * (saved_s or 0.0) if known else 0.0
-    found = _ends(saved_j, lambda joules: joules * per_j + extra, unit)
-    used = (saved_j, by.pue, by.grid, by.made) if known else (saved_j, by.pue, by.grid)
+    per_j, per_s = pue * grid / JOULES_PER_KWH, made or 0.0
+    mine, other = (
+        {each: j * per_j + done.rounds_s[each] * per_s for each, j in rounds.items()}
+        for done, rounds in ((done, done.rounds_j) for done in works)
+    )
+    used = (by.pue, by.grid) if made is None else (by.pue, by.grid, by.made)
+    found = _saved((mine, other), methods, unit)
     return found.model_copy(
         update={
-            "methods": methods_in(used),
-            "reason": None if known else f"M is not in it: {by.made.reason}",
+            "methods": methods_in((found, *used)),
+            "reason": found.reason
+            or (f"M is not in it: {by.made.reason}" if made is None else None),
         }
     )
 
 
-def _litres(saved_j: Figure, by: Rates) -> Figure:
+def _litres(costs: tuple[Costs, Costs], methods: Methods, by: Rates) -> Figure:
     """Litres at the site and in power plants."""
     unit = "L/item"
     wue, pue, grid = by.wue.value, by.pue.value, by.source_water.value
     if wue is None or pue is None or grid is None:
         return missing(unit, by.wue.reason, by.pue.reason, by.source_water.reason)
-    per_kwh = wue + pue * grid
-    found = _ends(saved_j, lambda joules: joules * per_kwh / JOULES_PER_KWH, unit)
-    used = methods_in((saved_j, by.wue, by.pue, by.source_water))
+    per_j = (wue + pue * grid) / JOULES_PER_KWH
+    mine, other = ({each: j * per_j for each, j in cost.items()} for cost in costs)
+    found = _saved((mine, other), methods, unit)
+    used = methods_in((found, by.wue, by.pue, by.source_water))
     return found.model_copy(update={"methods": used})

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from harness.factor import Factor
 from harness.ledger_nouns import Hardware, Ledger
 from harness.noun import Noun
+from reports.formatting import percent
 from reports.sustainability.arithmetic import operational_g
 from reports.sustainability.rates import (
     highest,
@@ -187,7 +188,7 @@ def _makings(base: Terms, hardware: Sequence[Hardware]) -> Iterable[Case]:
         "share of its life in use",
         "100 and 25 % (assumed); the report charges the time of use alone",
         _two(
-            (f"{used:.0%}", base._replace(made_g_per_s=base.made_g_per_s / used))
+            (percent(used), base._replace(made_g_per_s=base.made_g_per_s / used))
             for used in reversed(USED_RATIO)
         ),
     )

@@ -259,24 +259,40 @@ def of_saving(path: str, row: Any, trials: list[Any], site: Site) -> dict[str, E
     """Against fp32, paired by round."""
     mine = [t for t in trials if t["key"] == row["key"]]
     other = [t for t in trials if t["key"] == row["saving"]["reference"]]
-    pairs = zip(per_item(mine), per_item(other), strict=True)
-    ratio = log_interval([one / two for one, two in pairs])
-    base = geometric(per_item(other))
-    joules = base * (1 - ratio[0]), base * (1 - ratio[2]), base * (1 - ratio[1])
-    seconds = [
-        geometric([t["window"]["duration_s"] / t["window"]["items"] for t in each])
-        for each in (other, mine)
-    ]
-    extra = site.made_g(1.0)[0] * (seconds[0] - seconds[1])
     per_kwh = site.wue[0] + site.pue[0] * site.water[0]
-    grams = [j / 3.6e6 * site.pue[0] * site.grid[0] + extra for j in joules]
-    litres = [j / 3.6e6 * per_kwh for j in joules]
+    joules = (per_item(mine), per_item(other))
+    grams = (grams_of(mine, site), grams_of(other, site))
+    litres = [[j / 3.6e6 * per_kwh for j in each] for each in joules]
     return {
-        f"{path}.energy_ratio": ratio,
-        f"{path}.energy_per_item_j": joules,
-        f"{path}.total_per_item_g": (grams[0], grams[1], grams[2]),
-        f"{path}.water_per_item_l": (litres[0], litres[1], litres[2]),
+        f"{path}.energy_ratio": paired(*joules),
+        f"{path}.energy_per_item_j": saved(*joules),
+        f"{path}.total_per_item_g": saved(*grams),
+        f"{path}.water_per_item_l": saved(*litres),
     }
+
+
+def grams_of(trials: list[Any], site: Site) -> list[float]:
+    """Grams an item of each round."""
+    made_g = site.made_g(1.0)[0]
+    return [
+        t["total"]["energy_j"]
+        / 3.6e6
+        / t["window"]["items"]
+        * site.pue[0]
+        * site.grid[0]
+        + made_g * t["window"]["duration_s"] / t["window"]["items"]
+        for t in trials
+    ]
+
+
+def paired(mine: list[float], other: list[float]) -> Ends:
+    return log_interval([a / b for a, b in zip(mine, other, strict=True)])
+
+
+def saved(mine: list[float], other: list[float]) -> Ends:
+    value, low, high = paired(mine, other)
+    base = geometric(other)
+    return base * (1 - value), base * (1 - high), base * (1 - low)
 
 
 def test_every_figure_of_a_report_comes_out_again(

@@ -83,17 +83,14 @@ def sensitivity_section(found: Assessment) -> Section:
         said = Text(text=text, tone="caution")
         return Section(name="sensitivity", title="Sensitivity", blocks=(said,))
     rows = tuple(
-        (each.name, each.about, *_ends(each.low), *_ends(each.high))
+        (each.name if end is each.low else "", *_end(end))
         for each in tried.assumptions
+        for end in (each.low, each.high)
     )
     columns = (
         Column(title="assumption"),
-        Column(title="its ends"),
-        Column(title="low end"),
-        Column(title="total g CO2e", align="right"),
-        Column(title="order of configurations"),
-        Column(title="high end"),
-        Column(title="total g CO2e", align="right"),
+        Column(title="set to"),
+        Column(title="total", align="right"),
         Column(title="order of configurations"),
     )
     table = Table(
@@ -102,17 +99,25 @@ def sensitivity_section(found: Assessment) -> Section:
         columns=columns,
         rows=rows,
     )
-    blocks: list[Block] = [Text(text=tried.statement), *_tornado(found), table]
+    abouts = tuple((each.name, each.about) for each in tried.assumptions)
+    blocks: list[Block] = [
+        Text(text=tried.statement),
+        *_tornado(found),
+        table,
+        Text(text="Where the ends come from:", tone="small"),
+        Facts(pairs=abouts),
+    ]
     return Section(name="sensitivity", title="Sensitivity", blocks=tuple(blocks))
 
 
-def _ends(end: End) -> tuple[str, str, str]:
+def _end(end: End) -> tuple[str, str, str]:
+    size, unit = GRAMS.of(end.total_g)
+    total = f"{significant(end.total_g / size)} {unit}"
     if end.flips == 0:
-        return end.text, significant(end.total_g), "stays"
+        return end.text, total, "stays"
     count = "1 pair changes" if end.flips == 1 else f"{end.flips} pairs change"
     pairs = "; ".join(f"{ahead} and {behind}" for ahead, behind in end.examples[:1])
-    told = f"{count}, such as {pairs}" if pairs else count
-    return end.text, significant(end.total_g), told
+    return end.text, total, f"{count}, such as {pairs}" if pairs else count
 
 
 def _tornado(found: Assessment) -> Iterator[Figure]:
@@ -159,35 +164,45 @@ def coefficients_section(found: Assessment) -> Section:
         Column(title="range", align="right"),
         Column(title="unit"),
         Column(title="year", align="right"),
-        Column(title="source"),
-        Column(title="licence"),
-        Column(title="package"),
         Column(title="method"),
-        Column(title="caveats"),
+        Column(title="source, package"),
+        Column(title="licence"),
     )
     rows = tuple(_coefficient(factor) for factor in found.coefficients)
     blocks.append(filled(Table(caption="Coefficients", columns=columns, rows=rows)))
+    caveats = tuple(
+        (f"{factor.name}, {factor.source}", "; ".join(factor.caveats))
+        for factor in found.coefficients
+        if factor.caveats
+    )
+    if caveats:
+        blocks += [
+            Text(text="What their sources say against them:"),
+            Facts(pairs=caveats),
+        ]
     if found.site.missing:
         pairs = tuple(sorted(found.site.missing.items()))
-        blocks += [Text(text="What the site does not name:"), Facts(pairs=pairs)]
+        blocks += [Text(text="What is not known, and the cure:"), Facts(pairs=pairs)]
     return Section(name="coefficients", title="Coefficients", blocks=tuple(blocks))
 
 
 def _coefficient(factor: Factor) -> tuple[str, ...]:
     low, high = factor.bounds
-    asked = f", asked {factor.retrieved_utc}" if factor.retrieved_utc else ""
     package = f"{factor.package or ''} {factor.package_version or ''}".strip()
+    parts = [factor.source]
+    if package and package.casefold() not in factor.source.casefold():
+        parts.append(package)
+    if factor.retrieved_utc:
+        parts.append(f"asked {factor.retrieved_utc}")
     return (
         factor.name,
         significant(factor.value, 4),
         f"{significant(low)} to {significant(high)}" if low < high else MISSING,
         factor.unit or MISSING,
         str(factor.year) if factor.year else MISSING,
-        factor.source + asked,
-        factor.licence,
-        package or MISSING,
         "assumed" if factor.assumed else "sourced",
-        "; ".join(factor.caveats),
+        ", ".join(parts),
+        factor.licence,
     )
 
 

@@ -29,13 +29,14 @@ def choices(groups: Sequence[AssessedGroup]) -> Table:
     rows = []
     for group, best in listed:
         if best is None:
-            rows.append((group.title, "nothing behind the floor", *(MISSING,) * 5))
+            rows.append((group.title, "nothing behind the floor", *(MISSING,) * 6))
             continue
         tied, saved = len(group.answer.tied), best.saving
         rows.append(
             (
                 group.title,
-                best.name + (f" (tied with {tied})" if tied else ""),
+                best.name,
+                str(tied) if tied else "",
                 _proof(best),
                 *(
                     (
@@ -54,15 +55,17 @@ def choices(groups: Sequence[AssessedGroup]) -> Table:
         columns=(
             Column(title="workload"),
             Column(title="take", about="The first of the ranking by accuracy per joule "
-                   "behind the accuracy floor; ties are not shown to be worse."),
+                   "behind the accuracy floor."),
+            Column(title="ties", align="right", about="How many others are not shown "
+                   "to be worse."),
             Column(title="saving", about="Whether the rounds show, with 95 % "
                    "confidence, that it takes less energy than fp32."),
-            Column(title="of fp32's energy", align="right", about="Joules an item over "
+            Column(title="J, fp32 = 1", align="right", about="Joules an item over "
                    "those of fp32."),
-            Column(title=f"{joules_unit} saved", align="right"),
-            Column(title=f"{grams_unit} saved", align="right", about="Location-based, "
+            Column(title=joules_unit, align="right"),
+            Column(title=grams_unit, align="right", about="Location-based, "
                    "with the share of making where it is known."),
-            Column(title=f"{litres_unit} water saved", align="right"),
+            Column(title=f"{litres_unit} water", align="right"),
         ),
         rows=tuple(rows),
     )  # fmt: skip
