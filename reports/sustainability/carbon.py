@@ -90,10 +90,7 @@ class Carbon(Noun):
     @property
     def total_or_location(self) -> Figure:
         """E x I + M, or E x I alone with the word that M is missing."""
-        if self.total_g.value is not None or self.location_g.value is None:
-            return self.total_g
-        lack = f"M is not in it: {self.embodied_g.reason}"
-        return self.location_g.model_copy(update={"reason": lack})
+        return _with_or_without(self.total_g, self.location_g, self.embodied_g)
 
 
 def carbon(energy_kwh: Figure, reserved_s: Figure, by: Rates) -> Carbon:
@@ -117,6 +114,20 @@ def carbon(energy_kwh: Figure, reserved_s: Figure, by: Rates) -> Carbon:
         embodied_g=made_g,
         total_g=total(GRAMS, "E x PUE x I + M", location_g, made_g),
     )
+
+
+def grams(energy_kwh: Figure, made_g: Figure, by: Rates) -> Figure:
+    """E x PUE x I + M of so much energy, or E x PUE x I where M is not known."""
+    location_g = product(GRAMS, "E x PUE x I", energy_kwh, by.pue, by.grid)
+    whole_g = total(GRAMS, "E x PUE x I + M", location_g, made_g)
+    return _with_or_without(whole_g, location_g, made_g)
+
+
+def _with_or_without(whole_g: Figure, location_g: Figure, made_g: Figure) -> Figure:
+    if whole_g.value is not None or location_g.value is None:
+        return whole_g
+    lack = f"M is not in it: {made_g.reason}"
+    return location_g.model_copy(update={"reason": lack})
 
 
 def kwh(joules: Figure) -> Figure:

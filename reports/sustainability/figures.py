@@ -1,6 +1,7 @@
 """A figure with its unit, its range and how it came to be; missing is None, never 0."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Literal, get_args
 
 from harness.factor import Factor
@@ -121,30 +122,26 @@ def product(unit: str, formula: str, *parts: Figure, by: float = 1.0) -> Figure:
 
     The ends are those of the worst case: all parts low, or all high.
     """
-    if any(part.value is None for part in parts):
-        return missing(unit, *(part.reason for part in parts if part.value is None))
     value, low, high = by, by, by
     for part in parts:
-        ends = part.bounds or (0.0, 0.0)
-        value *= part.value or 0.0
+        ends = part.bounds
+        if part.value is None or ends is None:
+            return _lacking(unit, parts)
+        value *= part.value
         low, high = low * ends[0], high * ends[1]
     return _combined(unit, formula, parts, (value, low, high))
 
 
 def total(unit: str, formula: str, *parts: Figure) -> Figure:
     """Sum of figures; None as soon as one is."""
-    if any(part.value is None for part in parts):
-        return missing(unit, *(part.reason for part in parts if part.value is None))
-    ends = [part.bounds or (0.0, 0.0) for part in parts]
-    value = sum(part.value or 0.0 for part in parts)
-    low, high = sum(low for low, _ in ends), sum(high for _, high in ends)
+    value = low = high = 0.0
+    for part in parts:
+        ends = part.bounds
+        if part.value is None or ends is None:
+            return _lacking(unit, parts)
+        value += part.value
+        low, high = low + ends[0], high + ends[1]
     return _combined(unit, formula, parts, (value, low, high))
-
-
-def methods_in(parts: Iterable[Figure]) -> tuple[Method, ...]:
-    """All methods of some figures, each once."""
-    found = {method for part in parts for method in part.methods}
-    return tuple(method for method in METHODS if method in found)
 
 
 def scaled(unit: str, formula: str, part: Figure, by: float) -> Figure:
@@ -152,19 +149,41 @@ def scaled(unit: str, formula: str, part: Figure, by: float) -> Figure:
     return product(unit, formula, part, by=by)
 
 
+def methods_in(parts: Iterable[Figure]) -> tuple[Method, ...]:
+    """All methods of some figures, each once."""
+    return _methods(tuple(part.methods for part in parts))
+
+
+def _lacking(unit: str, parts: Sequence[Figure]) -> Figure:
+    return missing(unit, *(part.reason for part in parts if part.value is None))
+
+
 def _combined(
-    unit: str, formula: str, parts: Iterable[Figure], values: tuple[float, float, float]
+    unit: str,
+    formula: str,
+    parts: Sequence[Figure],
+    values: tuple[float, float, float],
 ) -> Figure:
-    kept = list(parts)
-    ranged = any(part.low is not None or part.high is not None for part in kept)
-    intervals = dict.fromkeys(part.interval for part in kept if part.interval)
+    ranged = any(part.low is not None or part.high is not None for part in parts)
     return Figure(
         unit=unit,
         value=values[0],
         low=values[1] if ranged else None,
         high=values[2] if ranged else None,
-        interval=" and ".join(intervals),
-        methods=methods_in(kept),
+        interval=_joined(tuple(part.interval for part in parts), " and "),
+        methods=methods_in(parts),
         formula=formula,
-        reason="; ".join(dict.fromkeys(p.reason for p in kept if p.reason)) or None,
+        reason=_joined(tuple(part.reason or "" for part in parts), "; ") or None,
     )
+
+
+@lru_cache(maxsize=4096)
+def _methods(each: tuple[tuple[Method, ...], ...]) -> tuple[Method, ...]:
+    found = {method for methods in each for method in methods}
+    return tuple(method for method in METHODS if method in found)
+
+
+@lru_cache(maxsize=4096)
+def _joined(texts: tuple[str, ...], by: str) -> str:
+    """Texts that say something, each once."""
+    return by.join(dict.fromkeys(text for text in texts if text))

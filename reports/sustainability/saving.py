@@ -60,13 +60,13 @@ def saving_of(
     ratio = _ratio((mine.rounds_j, other.rounds_j), methods)
     if ratio.value is None:
         return None
-    joules = (mine.rounds_j, other.rounds_j)
+    saved_j = _saved((mine.rounds_j, other.rounds_j), methods, "J/item")
     return Saving(
         reference=reference,
         energy_ratio=ratio,
-        energy_per_item_j=_saved(joules, methods, "J/item"),
+        energy_per_item_j=saved_j,
         total_per_item_g=_grams((mine, other), methods, by),
-        water_per_item_l=_litres(joules, methods, by),
+        water_per_item_l=_litres(saved_j, by),
         shown=None
         if ratio.low is None or ratio.high is None
         else not ratio.low <= 1 <= ratio.high,
@@ -133,14 +133,16 @@ def _grams(works: tuple[Work, Work], methods: Methods, by: Rates) -> Figure:
     )
 
 
-def _litres(costs: tuple[Costs, Costs], methods: Methods, by: Rates) -> Figure:
-    """Litres at the site and in power plants."""
+def _litres(saved_j: Figure, by: Rates) -> Figure:
+    """Litres at the site and in power plants: in proportion to joules."""
     unit = "L/item"
     wue, pue, grid = by.wue.value, by.pue.value, by.source_water.value
     if wue is None or pue is None or grid is None:
         return missing(unit, by.wue.reason, by.pue.reason, by.source_water.reason)
     per_j = (wue + pue * grid) / JOULES_PER_KWH
-    mine, other = ({each: j * per_j for each, j in cost.items()} for cost in costs)
-    found = _saved((mine, other), methods, unit)
-    used = methods_in((found, by.wue, by.pue, by.source_water))
-    return found.model_copy(update={"methods": used})
+    ends = {name: getattr(saved_j, name) for name in ("value", "low", "high")}
+    update: dict[str, object] = {
+        name: None if end is None else end * per_j for name, end in ends.items()
+    }
+    used = methods_in((saved_j, by.wue, by.pue, by.source_water))
+    return saved_j.model_copy(update={**update, "unit": unit, "methods": used})

@@ -9,7 +9,7 @@ from typing import Literal
 from harness.noun import Noun
 from reports.formatting import significant
 from reports.sustainability.accounts import Account, Work
-from reports.sustainability.carbon import Carbon, carbon, kwh
+from reports.sustainability.carbon import Carbon, carbon, grams, kwh
 from reports.sustainability.figures import Figure, measured, missing, scaled
 from reports.sustainability.phases import gross, net
 from reports.sustainability.rates import Rates
@@ -66,36 +66,35 @@ def consumer(
         items: Worked on in all windows.
         by: Factors of the site.
     """
-    above_idle = carbon(kwh(net_j), emitted.reserved_s, by)
-    grams = emitted.total_or_location, above_idle.total_or_location
-    found = [_score("consumer", "item", grams, 1.0, items)]
+    above_idle_g = grams(kwh(net_j), emitted.embodied_g, by)
+    both_g = emitted.total_or_location, above_idle_g
+    found = [_score("consumer", "item", both_g, 1.0, items)]
     if work.tokens:
         count = items * work.tokens
-        found.append(_score("consumer", "token", grams, work.tokens, count))
+        found.append(_score("consumer", "token", both_g, work.tokens, count))
     return tuple(found)
 
 
 def provider(spent: Account, parameters: int | None, by: Rates) -> tuple[Score, ...]:
     """Scores of training by operation, by token and by parameter."""
     reserved_s = measured("s", spent.get("time"), lacks=spent.lacks("time"))
-    grams = (
-        carbon(kwh(gross(spent)), reserved_s, by).total_or_location,
-        carbon(kwh(net(spent)), reserved_s, by).total_or_location,
-    )
+    emitted = carbon(kwh(gross(spent)), reserved_s, by)
+    above_idle_g = grams(kwh(net(spent)), emitted.embodied_g, by)
+    both_g = emitted.total_or_location, above_idle_g
     counts = {
         "FLOP": spent.whole("flop"),
         "training token": spent.whole("tokens"),
         "parameter": None if parameters is None else float(parameters),
     }
     return tuple(
-        _score("provider", unit, grams, count, count) for unit, count in counts.items()
+        _score("provider", unit, both_g, count, count) for unit, count in counts.items()
     )
 
 
 def _score(
     persona: Persona,
     unit: str,
-    grams: tuple[Figure, Figure],
+    both_g: tuple[Figure, Figure],
     by: float | None,
     count: float | None,
 ) -> Score:
@@ -104,12 +103,12 @@ def _score(
     nothing = missing(per, f"the records do not tell the number of {unit}s")
     all_g, net_g = (
         scaled(per, "(E x I + M) / R", each, 1 / by) if by else nothing
-        for each in grams
+        for each in both_g
     )
     line = None
-    if by and grams[0].value is not None and all_g.value is not None:
+    if by and both_g[0].value is not None and all_g.value is not None:
         line = (
-            f"{significant(grams[0].value, 6)} g CO2e / {significant(by, 6)} {unit}s "
+            f"{significant(both_g[0].value, 6)} g CO2e / {significant(by, 6)} {unit}s "
             f"= {significant(all_g.value, 6)} {per}"
         )
     return Score(

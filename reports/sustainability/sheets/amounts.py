@@ -37,6 +37,8 @@ PER_UNIT = {
 }
 """Functional units by so many that a figure can be read."""
 MILLION = 1e6
+MOST_ROWS = 250
+"""Of a table: the page shows no more, the JSON and CSV have all."""
 
 
 def scale_of(figures: Sequence[Figure], by: float = 1.0) -> tuple[float, str]:
@@ -99,6 +101,7 @@ def filled(table: Table) -> Table:
         for n in range(len(table.columns))
         if any(row[n] not in ("", MISSING) for row in table.rows)
     ]
+    kept = kept or [0]
     return table.model_copy(
         update={
             "columns": tuple(table.columns[n] for n in kept),

@@ -9,6 +9,7 @@ from reports.sustainability.label import NOT_OFFICIAL, steps
 from reports.sustainability.rated import Rated
 from reports.sustainability.sheets.amounts import (
     MILLION,
+    MOST_ROWS,
     both,
     filled,
     in_size,
@@ -94,7 +95,11 @@ def ranking_section(found: Assessment) -> Section:
         blocks.append(Text(text=group.answer.why, tone="small"))
         blocks.append(_table(group))
         blocks.append(_more(group))
-        worse = [row for row in group.rows if row.worse_than_reference]
+        more = sum(row.trials > 0 for row in group.rows) - MOST_ROWS
+        if more > 0:
+            text = f"{more} more configurations are in the JSON and CSV alone."
+            blocks.append(Text(text=text, tone="small"))
+        worse = [row for row in shown_rows(group) if row.worse_than_reference]
         if worse:
             text = "Reduced, and yet costlier than fp32:"
             blocks += [Text(text=text), Points(items=tuple(map(_worse, worse)))]
@@ -105,6 +110,11 @@ def ranking_section(found: Assessment) -> Section:
     if any(row.label for group in found.groups for row in group.rows):
         blocks += _label_words()
     return Section(name="ranking", title="Configurations", blocks=tuple(blocks))
+
+
+def shown_rows(group: AssessedGroup) -> list[Rated]:
+    """Configurations with trials, as many as a page takes."""
+    return [row for row in group.rows if row.trials][:MOST_ROWS]
 
 
 def _worse(row: Rated) -> str:
@@ -122,7 +132,7 @@ def _title(group: AssessedGroup) -> str:
 
 def _table(group: AssessedGroup) -> Table:
     """The ranking with what an item costs."""
-    rows = [row for row in group.rows if row.trials]
+    rows = shown_rows(group)
     size, prefix = scale_for(row.gross_per_item_j.value for row in rows)
     wh_size, wh_prefix = scale_for(row.wh_per_1000_items.value for row in rows)
     columns = (
@@ -167,7 +177,7 @@ def _table(group: AssessedGroup) -> Table:
 
 def _more(group: AssessedGroup) -> Table:
     """What else is known of the same configurations."""
-    rows = [row for row in group.rows if row.trials]
+    rows = shown_rows(group)
     columns = (
         Column(title="configuration"),
         Column(title="accuracy, 95 %", align="right"),
@@ -241,16 +251,18 @@ def _label_words() -> Iterable[Block]:
 def overall(found: Assessment) -> str:
     """How much of the energy the best of each group saves, in a sentence."""
     savings = [
-        1 - row.saving.energy_ratio.value
+        best.saving
         for group in found.groups
-        for row in group.rows
-        if row.key == group.answer.best and row.saving and row.saving.energy_ratio.value
+        if (best := _best(group)) and best.saving and best.saving.energy_ratio.value
     ]
     if not savings:
         return ""
-    low, high = min(savings), max(savings)
+    shares = [1 - (saving.energy_ratio.value or 0.0) for saving in savings]
+    low, high = min(shares), max(shares)
     span = percent(high) if low == high else f"{percent(low)} to {percent(high)}"
+    shown = sum(saving.shown is True for saving in savings)
     return (
-        f"The best configuration of each workload saves {span} of the energy of its "
-        "fp32 reference."
+        f"The best configuration of each workload is estimated to save {span} of the "
+        f"energy of its fp32 reference; the rounds show a saving for {shown} of "
+        f"{len(savings)}."
     )

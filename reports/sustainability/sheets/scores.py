@@ -7,7 +7,7 @@ from reports.page.blocks import Block, Column, Section, Table, Text
 from reports.sustainability.assessment import Assessment
 from reports.sustainability.sci import EFFECTIVE, GROSS
 from reports.sustainability.sheets.amounts import PER_UNIT, both, filled
-from reports.sustainability.sheets.rows import MOST_GROUPS
+from reports.sustainability.sheets.rows import MOST_GROUPS, shown_rows
 
 NEVER_ADDED = (
     "Inference is scored for the consumer, training for the provider. The two have "
@@ -25,7 +25,10 @@ def scores_section(found: Assessment) -> Section:
         ),
     ]
     units = dict.fromkeys(
-        score.unit for g in found.groups for row in g.rows for score in row.scores
+        score.unit
+        for group in found.groups
+        for row in shown_rows(group)
+        for score in row.scores
     )
     chosen = [group.answer.best for group in found.groups]
     for unit in units:
@@ -46,7 +49,7 @@ def _scores(found: Assessment, unit: str, only: Sequence[str] | None) -> Table:
     muted = set()
     persona = rationale = ""
     for group in found.groups[:MOST_GROUPS]:
-        for row in group.rows:
+        for row in shown_rows(group):
             for score in row.scores:
                 if score.unit != unit or (only is not None and row.key not in only):
                     continue
