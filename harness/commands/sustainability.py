@@ -11,10 +11,12 @@ from harness.commands.console import warn
 from harness.commands.ranking import ranked, stored_plan
 from harness.commands.reporting import Target, Writer, write
 from harness.errors import UsageError
+from harness.factor import Factor
 from harness.factors.lock import read_lock
+from harness.frozen_factors import frozen
 from harness.ledger import Ledger, ledger_of, machine_names
 from harness.site import load_site
-from harness.store import ReadResult, read_runs
+from harness.store import ReadResult, RunFolder, read_runs
 from reports.page.blocks import Page
 from reports.page.html import html
 from reports.page.markdown import markdown
@@ -99,7 +101,26 @@ def site_ledger(
             hint="name one site with a place: --site FILE",
         )
     names = {name for path in paths for name in machine_names(machine_of(path))}
-    return ledger_of(site, next(iter(places)), lock=lock, machine=sorted(names))
+    place = next(iter(places))
+    here = lock is None and (site is None or site.place in {None, place})
+    live, marginal = _live(paths) if here else (None, None)
+    ledger = ledger_of(site, place, lock=lock, live=live, machine=sorted(names))
+    return ledger.model_copy(update={"marginal": marginal})
+
+
+def _live(paths: Sequence[Path]) -> tuple[Factor | None, Factor | None]:
+    """Mean and marginal intensity that were asked when the runs began, if all agree."""
+    kept = [frozen(RunFolder(path)) for path in paths]
+    for each in kept:
+        if each.fallback_reason:
+            warn(f"the yearly mean of the grid is used: {each.fallback_reason}")
+    means = {each.intensity for each in kept}
+    margins = {each.marginal for each in kept}
+    mean = means.pop() if len(means) == 1 else None
+    if len(means) > 1:
+        warn("the runs began at several intensities of the grid: the mean is used")
+    asked = mean is not None and mean.retrieved_utc is not None
+    return mean if asked else None, margins.pop() if len(margins) == 1 else None
 
 
 def _entries(

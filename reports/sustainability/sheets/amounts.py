@@ -15,6 +15,8 @@ class Scale(NamedTuple):
 
     def of(self, value: float) -> tuple[float, str]:
         """The largest multiple that the value reaches; the smallest if none."""
+        if value == 0:
+            return next(size for size in self.sizes if size[0] == 1)
         reached = (s for s in self.sizes if abs(value) >= s[0] * 0.9995)
         return next(reached, self.sizes[-1])
 

@@ -1,0 +1,166 @@
+"""`bench report sustainability` as a user calls it: files, sites, refusals."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.commands.reporting import Target
+from harness.commands.sustainability import SiteOptions, assessed, sustainability
+from harness.errors import UsageError
+from harness.plan import Plan
+from harness.store import RunFolder
+from tests import sustainability_makers as makers
+
+SITE = """
+schema: 1
+name: here
+place: {place}
+ownership: owned
+pue: {{value: 1.2, source: own meters}}
+hardware:
+  - name: box
+    match: "*EPYC*"
+    embodied_kg_co2e: [{{value: 900, low: 460, high: 2000, source: maker}}]
+    lifetime_years: {{value: 4, source: plan}}
+"""
+
+
+def run_folder(path: Path, cpu: str = "AMD EPYC 9654", **site: Any) -> Path:
+    folder = RunFolder.create(path)
+    plan = {
+        "suite": "mine",
+        "profile": "quick",
+        "settings": (),
+        "seed": 7,
+        "protocol": {"idle_s": makers.IDLE_S},
+        "quality": {},
+        "site": {"place": "FRA", **site},
+        "trials": (),
+        "skips": (),
+    }
+    folder.write("plan.json", Plan.model_validate(plan).model_dump_json())
+    folder.write("machine.json", json.dumps({"cpu": cpu, "cores_logical": 2}))
+    folder.write("suite.yaml", "schema: 1\n")
+    for record in makers.run():
+        folder.append(record)
+    return path
+
+
+def site_file(path: Path, place: str = "FRA") -> Path:
+    path.write_text(SITE.format(place=place))
+    return path
+
+
+def test_all_formats_go_into_a_folder(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "run")
+    given = SiteOptions(site=site_file(tmp_path / "site.yaml"))
+
+    code = sustainability([run], Target(tmp_path / "out", "html,md,json,csv"), given)
+
+    assert code == 0
+    found = {path.suffix: path.read_text() for path in (tmp_path / "out").iterdir()}
+    assert found.keys() == {".html", ".md", ".json", ".csv"}
+    assert all("joulebench report" in text for text in found.values())
+    report = json.loads(found[".json"])
+    assert report["site"]["name"] == "here"
+    assert report["reproducibility"]["runs"][0]["suite"] == "mine"
+    sustainability([run], Target(tmp_path / "out", "html,md,json,csv"), given)
+
+
+def test_the_command_writes_beside_the_run_and_prints_the_path(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "run")
+    command = [sys.executable, "-m", "harness", "report", "sustainability", str(run)]
+
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, "--assume", "pue=1.54", "--format", "md"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert refused.returncode == 2
+    assert "this machine is a server (AMD EPYC 9654)" in refused.stderr
+    assert "--assume pue=1.54" in refused.stderr
+    assert done.stdout.splitlines()[-1] == str(run / "sustainability.md")
+    text = (run / "sustainability.md").read_text()
+    assert "Assumed: pue: 1.54" in text
+    assert str(tmp_path) not in text
+
+
+def test_a_laptop_needs_no_assumption(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "run", cpu="Intel(R) Core(TM) i7-1260P")
+
+    found = assessed([run], SiteOptions())
+
+    assert found.carbon.facility_kwh.value == found.carbon.energy_kwh.value
+    assert "a machine outside a data centre" in " ".join(found.assumed)
+
+
+def test_the_suite_may_name_the_overhead(tmp_path: Path) -> None:
+    found = assessed([run_folder(tmp_path / "run", pue=1.3)], SiteOptions())
+
+    assert found.carbon.facility_kwh.value == pytest.approx(
+        1.3 * (found.carbon.energy_kwh.value or 0)
+    )
+
+
+def test_hardware_of_another_machine_is_not_charged(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "run", cpu="Intel(R) Core(TM) i7-1260P")
+
+    found = assessed([run], SiteOptions(site=site_file(tmp_path / "site.yaml")))
+
+    assert found.carbon.embodied_g.value is None
+    assert "none of the site's hardware" in (found.carbon.embodied_g.reason or "")
+
+
+def test_another_country_needs_no_other_run(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "run")
+    here, there = (
+        assessed([run], SiteOptions(site=site_file(tmp_path / f"{place}.yaml", place)))
+        for place in ("FRA", "POL")
+    )
+
+    assert here.energy == there.energy
+    assert here.carbon.embodied_g == there.carbon.embodied_g
+    assert (there.carbon.location_g.value or 0) > 5 * (
+        here.carbon.location_g.value or 1
+    )
+
+
+def test_runs_of_two_places_need_one_site(tmp_path: Path) -> None:
+    runs = [
+        run_folder(tmp_path / "one", pue=1.2),
+        run_folder(tmp_path / "two", place="POL", pue=1.2),
+    ]
+
+    with pytest.raises(UsageError, match="several places: FRA, POL"):
+        assessed(runs, SiteOptions())
+    found = assessed(runs, SiteOptions(site=site_file(tmp_path / "site.yaml")))
+    assert found.trials == 2 * len(makers.run())
+
+
+def test_a_live_intensity_of_the_run_goes_before_the_yearly_mean(
+    tmp_path: Path,
+) -> None:
+    run = run_folder(tmp_path / "run", pue=1.2)
+    live = makers.factor(
+        "live", 33.0, "g CO2e/kWh", place="FRA", retrieved_utc="2026-11-25T10:00:00Z"
+    )
+    RunFolder(run).write(
+        "factors.json", json.dumps({"intensity": live.model_dump(mode="json")})
+    )
+
+    found = assessed([run], SiteOptions())
+
+    assert found.coefficients[0] == live
+    assert found.carbon.location_g.value == pytest.approx(
+        33 * (found.carbon.facility_kwh.value or 0)
+    )
+
+
+def test_a_report_of_several_runs_needs_a_place_to_go(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="belongs to none of their folders"):
+        sustainability([tmp_path, tmp_path], Target(None, None), SiteOptions())
