@@ -47,8 +47,8 @@ class Figure(Noun):
 
 def missing(unit: str, *reasons: str | None) -> Figure:
     """A figure that could not be had, with why."""
-    said = [reason for reason in dict.fromkeys(reasons) if reason]
-    return Figure(unit=unit, reason="; ".join(said) or "not known")
+    said = _joined(tuple(reason or "" for reason in reasons), "; ")
+    return Figure(unit=unit, reason=said or "not known")
 
 
 def measured(
@@ -185,5 +185,6 @@ def _methods(each: tuple[tuple[Method, ...], ...]) -> tuple[Method, ...]:
 
 @lru_cache(maxsize=4096)
 def _joined(texts: tuple[str, ...], by: str) -> str:
-    """Texts that say something, each once."""
-    return by.join(dict.fromkeys(text for text in texts if text))
+    """Texts that say something, each once; what is joined already is taken apart."""
+    parts = (part for text in texts if text for part in text.split(by))
+    return by.join(dict.fromkeys(parts))

@@ -164,7 +164,7 @@ def _joules(row: Row, done: Work | None) -> tuple[Figure, Figure]:
         value=given.value,
         low=min((low for low in lows if low is not None), default=None),
         high=max((high for high in highs if high is not None), default=None),
-        interval=" or ".join(named) + (", the wider" if len(named) > 1 else ""),
+        interval=" or ".join(named) + (" (the wider)" if len(named) > 1 else ""),
         methods=methods,
     )
     net_j = measured(

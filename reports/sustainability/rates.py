@@ -123,7 +123,7 @@ def _made(ledger: Ledger) -> Figure:
         value=rate_g_per_s(hardware, of_median, stated),
         low=low if low < high else None,
         high=high if low < high else None,
-        interval=f"{RANGE} and sources" if low < high else "",
+        interval=f"{RANGE}, of all sources" if low < high else "",
         methods=methods_of(used),
         formula="TE / EL",
     )

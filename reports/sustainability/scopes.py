@@ -55,7 +55,7 @@ def scopes(emitted: Carbon, ledger: Ledger) -> tuple[Scope, ...]:
             scope=used,
             location_g=emitted.location_g,
             market_g=emitted.market_g,
-            note="" if used else NOT_ASSIGNED,
+            note=_contract(ledger) if used else NOT_ASSIGNED,
         ),
         Scope(
             what="Making of the hardware, by time of use",
@@ -71,3 +71,8 @@ def scopes(emitted: Carbon, ledger: Ledger) -> tuple[Scope, ...]:
             market_g=nothing,
         ),
     )
+
+
+def _contract(ledger: Ledger) -> str:
+    """How the contract covers the use, where the site says it."""
+    return f"contract matched {ledger.matched}" if ledger.matched else ""

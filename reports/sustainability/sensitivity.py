@@ -324,7 +324,10 @@ def _statement(
         )
     broken = [each.name for each in found if not each.survives]
     if not broken:
-        return "The order by g CO2e an item survives every assumption tried here."
+        return (
+            "The order of estimates by g CO2e an item survives every assumption tried "
+            "here."
+        )
     best = {
         title
         for each in found
@@ -336,4 +339,7 @@ def _statement(
         if best
         else ("the best one of each group stays the best")
     )
-    return f"The order by g CO2e an item depends on: {', '.join(broken)}; {first}."
+    return (
+        "The order of estimates by g CO2e an item depends on: "
+        f"{', '.join(broken)}; {first}."
+    )

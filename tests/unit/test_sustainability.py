@@ -14,11 +14,23 @@ from hypothesis import strategies as st
 
 from harness.errors import UsageError
 from harness.ledger_nouns import Hardware
+from harness.noun import Noun
 from harness.records import Doubt, TrialRecord
+from reports.sustainability import (
+    carbon,
+    label,
+    phases,
+    rated,
+    saving,
+    sci,
+    sensitivity,
+)
 from reports.sustainability.accounts import Entry, account, hour_shares
 from reports.sustainability.arithmetic import embodied_g
+from reports.sustainability.assessment import AssessedGroup, Assessment
 from reports.sustainability.completing import assumption, completed
 from reports.sustainability.facts import RunFacts, offsets_s
+from reports.sustainability.figures import Figure
 from reports.sustainability.label import Pin, letter, read_pins
 from reports.sustainability.sensitivity import Cost, Terms, inversions, order
 from reports.sustainability.tidy import to_csv
@@ -383,6 +395,11 @@ def test_inversions_count_pairs_out_of_order(places: list[int]) -> None:
     assert inversions(places) == sum(a > b for a, b in pairs)
 
 
+NOUNS = [
+    carbon.Share, carbon.Check, carbon.Carbon, label.Pin, label.Label, Figure, RunFacts,
+    phases.Stretch, phases.Energy, rated.Rated, saving.Saving, sci.Score,
+    sensitivity.End, sensitivity.Sensitivity, AssessedGroup, Assessment,
+]  # fmt: skip
 SERVER = RunFacts(name="run", cpu="AMD EPYC 9654")
 LAPTOP = RunFacts(name="run", cpu="Intel(R) Core(TM) i7")
 
@@ -480,3 +497,24 @@ def test_doubts_of_the_ranking_are_repeated() -> None:
     records = [r.model_copy(update={"doubts": (doubt,)}) for r in makers.run()]
 
     assert makers.assessment(records).doubts[0].count == len(records)
+
+
+@pytest.mark.parametrize(
+    "noun",
+    NOUNS,
+    ids=lambda noun: noun.__name__,
+)
+def test_plain_numbers_of_the_json_say_their_unit_last(noun: type[Noun]) -> None:
+    plain = {
+        "value", "low", "high", "place", "rank", "rank_low", "rank_high", "trials",
+        "count", "year", "flips", "cores_logical", "pue", "statuses",
+    }  # fmt: skip
+    units = ("_g", "_j", "_s", "_kg", "_years", "_ratio", "_bytes", "_kwh", "_l")
+
+    numbers = [
+        name
+        for name, each in noun.model_fields.items()
+        if re.search(r"\b(int|float)\b", str(each.annotation))
+    ]
+
+    assert [n for n in numbers if n not in plain and not n.endswith(units)] == []

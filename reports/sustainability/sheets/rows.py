@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from harness.records import Phase
 from reports.formatting import MISSING, percent, scale_for, significant
 from reports.page.blocks import Block, Column, Points, Section, Table, Text
 from reports.sustainability.assessment import AssessedGroup, Assessment
@@ -135,6 +136,7 @@ def _table(group: AssessedGroup) -> Table:
     rows = shown_rows(group)
     size, prefix = scale_for(row.gross_per_item_j.value for row in rows)
     wh_size, wh_prefix = scale_for(row.wh_per_1000_items.value for row in rows)
+    is_train = group.phase == Phase.TRAIN
     columns = (
         Column(title="#", align="right", about="Rank; ties share it. In parentheses "
                "the place of an estimate."),
@@ -157,7 +159,7 @@ def _table(group: AssessedGroup) -> Table:
             row.name,
             _accuracy(row),
             both(row.gross_per_item_j, size),
-            in_size(row.wh_per_1000_items.value, wh_size),
+            MISSING if is_train else in_size(row.wh_per_1000_items.value, wh_size),
             in_size(row.total_per_item_g.value, 1.0, MILLION),
             in_size(row.water.total_l.value, 1.0, MILLION),
             (row.label.letters or MISSING) if row.label else MISSING,

@@ -6,7 +6,13 @@ from reports.formatting import significant
 from reports.page.blocks import Block, Column, Section, Table, Text
 from reports.sustainability.assessment import Assessment
 from reports.sustainability.sci import EFFECTIVE, GROSS
-from reports.sustainability.sheets.amounts import PER_UNIT, both, filled
+from reports.sustainability.sheets.amounts import (
+    PER_UNIT,
+    both,
+    filled,
+    in_size,
+    scale_of,
+)
 from reports.sustainability.sheets.rows import MOST_GROUPS, shown_rows
 
 NEVER_ADDED = (
@@ -45,43 +51,39 @@ def scores_section(found: Assessment) -> Section:
 def _scores(found: Assessment, unit: str, only: Sequence[str] | None) -> Table:
     """Scores by one unit; of all configurations, or of some keys."""
     by, words = PER_UNIT[unit]
-    rows: list[tuple[str, ...]] = []
-    muted = set()
-    persona = rationale = ""
-    for group in found.groups[:MOST_GROUPS]:
-        for row in shown_rows(group):
-            for score in row.scores:
-                if score.unit != unit or (only is not None and row.key not in only):
-                    continue
-                persona, rationale = score.persona, score.rationale
-                if not row.eligible:
-                    muted.add(len(rows))
-                rows.append(
-                    (
-                        row.key,
-                        both(score.gross_g, 1.0, by),
-                        significant(_times(score.effective_g.value, by)),
-                        significant(score.count),
-                        score.gross_g.reason or "",
-                    )
-                )
+    found_rows = [
+        (row, score)
+        for group in found.groups[:MOST_GROUPS]
+        for row in shown_rows(group)
+        for score in row.scores
+        if score.unit == unit and (only is None or row.key in only)
+    ]
+    size, grams = scale_of([score.gross_g for _, score in found_rows], by)
+    rows = tuple(
+        (
+            row.key,
+            both(score.gross_g, size, by),
+            in_size(score.effective_g.value, size, by),
+            significant(score.count),
+            score.gross_g.reason or "",
+        )
+        for row, score in found_rows
+    )
+    persona, about = next(
+        ((score.persona, score.rationale) for _, score in found_rows), ("", "")
+    )
     which = "all configurations" if only is None else "what to take"
     table = Table(
-        caption=f"{persona.capitalize()} score of {which}: g CO2e by {words} "
-        f"({rationale})",
+        caption=f"{persona.capitalize()} score of {which}, by {words} ({about})",
         columns=(
             Column(title="configuration"),
-            Column(title="SCI, gross (range)", align="right"),
+            Column(title=f"SCI: {grams}, gross (range)", align="right"),
             Column(title="effective", align="right"),
             Column(title=f"{unit}s counted", align="right"),
             Column(title="what it lacks, or why it is missing"),
         ),
-        rows=tuple(rows),
-        muted=frozenset(muted),
+        rows=rows,
+        muted=frozenset(n for n, (row, _) in enumerate(found_rows) if not row.eligible),
         folded=only is None,
     )
     return filled(table)
-
-
-def _times(value: float | None, by: float) -> float | None:
-    return None if value is None else value * by
