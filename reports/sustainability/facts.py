@@ -6,6 +6,7 @@ than expected is not known.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -21,8 +22,36 @@ from harness.units import NS_PER_S
 
 MOST_LAG_S = 7_200.0
 """A trial's window begins at most so long after the trial; more is another boot."""
-SERVERS = {"EPYC", "Xeon", "Neoverse-N1", "Neoverse-V1", "Neoverse-V2", "Altra"}
-"""Words in the names of processors that are made for data centres."""
+SERVERS = frozenset(
+    [
+        "EPYC",
+        "Xeon",
+        "Neoverse",
+        "Altra",
+        "Grace",
+        "P100",
+        "V100",
+        "T4",
+        "A10",
+        "A10G",
+        "A30",
+        "A40",
+        "A100",
+        "L4",
+        "L40",
+        "L40S",
+        "H100",
+        "H200",
+        "B200",
+        "GB200",
+        "MI210",
+        "MI250",
+        "MI300X",
+        "MI325X",
+        "tpu",
+    ]
+)
+"""Words in the names of processors and cards that are made for data centres."""
 
 
 class Unavailable(Noun):
@@ -68,10 +97,8 @@ class RunFacts(Noun):
     @property
     def server(self) -> str | None:
         """What tells that it is a server; None where nothing does."""
-        words = (self.cpu or "").replace("(", " ").split()
-        if any(word in SERVERS for word in words):
-            return self.cpu
-        return next((a for a in self.accelerators if a.startswith("tpu ")), None)
+        parts = (self.cpu or "", *self.accelerators)
+        return next((part for part in parts if SERVERS & set(_words(part))), None)
 
 
 def facts_of(folder: Path, plan: Plan | None) -> RunFacts:
@@ -157,7 +184,16 @@ def machine_of(folder: Path) -> dict[str, Any]:
         found = json.loads((folder / "machine.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    lists = ("channels", "gpus", "meters_unavailable")
+    wrong = [name for name in lists if not isinstance(found.get(name, []), list)]
+    return {name: value for name, value in found.items() if name not in wrong}
+
+
+def _words(name: str) -> list[str]:
+    """Words of a name, such as `A100` in `NVIDIA A100-SXM4-80GB`."""
+    return re.split(r"[^A-Za-z0-9]+", name)
 
 
 def _text(found: Mapping[str, Any], name: str) -> str | None:
@@ -177,17 +213,21 @@ def _texts(found: object) -> dict[str, str]:
 
 
 def _accelerators(machine: Mapping[str, Any]) -> Iterator[str]:
-    """Cards that had a channel, by their identity: their names are not recorded."""
-    channels = machine.get("channels")
-    for each in channels if isinstance(channels, list) else ():
+    """Names of the GPUs with their drivers; of older runs what channels call a card."""
+    for gpu in machine.get("gpus", ()):
+        if isinstance(gpu, dict) and isinstance(gpu.get("name"), str):
+            driver = gpu.get("driver")
+            yield gpu["name"] + (f" (driver {driver})" if driver else "")
+    if machine.get("gpus"):
+        return
+    for each in machine.get("channels", ()):
         if isinstance(each, dict) and each.get("domain") in {"gpu", "tpu"}:
             yield f"{each['domain']} {each.get('device')}"
 
 
 def _unavailable(machine: Mapping[str, Any]) -> Iterator[Unavailable]:
     """Meters that did not answer."""
-    listed = machine.get("meters_unavailable")
-    for each in listed if isinstance(listed, list) else ():
+    for each in machine.get("meters_unavailable", ()):
         if isinstance(each, dict):
             yield Unavailable(
                 probe=str(each.get("probe")), reason=str(each.get("reason"))

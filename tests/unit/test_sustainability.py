@@ -29,7 +29,7 @@ from reports.sustainability.accounts import Entry, account, hour_shares
 from reports.sustainability.arithmetic import embodied_g
 from reports.sustainability.assessment import AssessedGroup, Assessment
 from reports.sustainability.completing import assumption, completed
-from reports.sustainability.facts import RunFacts, offsets_s
+from reports.sustainability.facts import RunFacts, facts_of, offsets_s
 from reports.sustainability.figures import Figure
 from reports.sustainability.label import Pin, letter, read_pins
 from reports.sustainability.sensitivity import Cost, Terms, inversions, order
@@ -413,6 +413,44 @@ def test_a_server_needs_a_pue() -> None:
     found = completed(ledger, [SERVER], ["pue=1.54"]).pue
     assert found is not None
     assert (found.value, found.assumed) == (1.54, True)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "card", "is_server"),
+    [
+        ("Intel(R) Xeon(R) Gold 6338", None, True),
+        ("Intel(R) Core(TM) i7-1260P", "NVIDIA A100-SXM4-80GB", True),
+        ("AMD Ryzen 9 7950X", "NVIDIA GeForce RTX 4090", False),
+        ("Apple M2", None, False),
+        (None, "tpu chip-0", True),
+    ],
+)
+def test_servers_are_known_by_their_parts(
+    cpu: str | None, card: str | None, *, is_server: bool
+) -> None:
+    cards = (card,) if card else ()
+
+    found = RunFacts(name="run", cpu=cpu, accelerators=cards).server
+
+    assert (found is not None) == is_server
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"channels": 5, "gpus": {}, "meters_unavailable": 1, "cpu": 3}']
+)
+def test_a_broken_machine_file_is_not_believed(tmp_path: Path, text: str) -> None:
+    (tmp_path / "machine.json").write_text(text)
+
+    found = facts_of(tmp_path, None)
+
+    assert (found.cpu, found.accelerators, found.unavailable) == (None, (), ())
+
+
+def test_gpus_are_named_with_their_driver(tmp_path: Path) -> None:
+    gpu = {"name": "NVIDIA L4", "driver": "570.1"}
+    (tmp_path / "machine.json").write_text(json.dumps({"gpus": [gpu]}))
+
+    assert facts_of(tmp_path, None).accelerators == ("NVIDIA L4 (driver 570.1)",)
 
 
 def test_a_laptop_has_no_facility_and_says_so() -> None:

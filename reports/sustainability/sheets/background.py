@@ -257,9 +257,10 @@ def _run(run: RunFacts) -> Iterator[tuple[str, str]]:
     yield "processor", f"{run.cpu or 'not kept'}{cores}"
     if run.memory_bytes:
         yield "memory", f"{run.memory_bytes / 2**30:.0f} GiB"
-    if run.accelerators:
-        yield "accelerators", ", ".join(run.accelerators)
-    yield "driver", "not kept in machine.json"
+    cards = ", ".join(run.accelerators)
+    yield "accelerators", cards or "none was read"
+    if cards and "driver" not in cards:
+        yield "driver", "not recorded with the run"
     yield "system", f"{run.system or 'not kept'}, Python {run.python or 'not kept'}"
     packages = ", ".join(f"{name} {version}" for name, version in run.packages.items())
     yield "packages", packages or "not kept"
