@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 from harness.perimeter import outermost
-from harness.readings import EnergyReading
+from harness.readings import EnergyReading, EnergyTotal
 from harness.records import TrialRecord
 from harness.stats import geometric_mean, mean
 from reports.rows import unusable
@@ -84,7 +84,7 @@ class Account:
     def error_ratio(self) -> float | None:
         """Error bound over joules, of the windows; None unless all have a bound."""
         bound, joules = self.whole("bound"), self.known.get("window")
-        return None if bound is None or not joules else bound / joules
+        return bound / joules if bound is not None and joules and joules > 0 else None
 
     @property
     def modelled_ratio(self) -> float | None:
@@ -223,7 +223,7 @@ def _add_energy(sums: _Sums, entry: Entry) -> None:
     if total is None or window is None or total.energy_j is None:
         return
     sums.add("window", total.energy_j)
-    sums.add("bound", total.error_bound_j)
+    sums.add("bound", _bound_j(total))
     ratio = total.modelled_ratio
     sums.add("modelled", None if ratio is None else ratio * total.energy_j)
     sums.add("net", record.idle.net_energy_j)
@@ -240,6 +240,12 @@ def _add_energy(sums: _Sums, entry: Entry) -> None:
     sums.add("flop", None if flop is None else flop * window.items)
     tokens = tokens_per_item(record)
     sums.add("tokens", None if tokens is None else float(tokens * window.items))
+
+
+def _bound_j(total: EnergyTotal) -> float | None:
+    """Error bound of a window; None where it is not one."""
+    bound_j = total.error_bound_j
+    return bound_j if bound_j is not None and 0 <= bound_j < math.inf else None
 
 
 def _idle_j(entry: Entry) -> float | None:
@@ -306,7 +312,7 @@ def work(entries: Sequence[Entry]) -> Work | None:
     if not usable:
         return None
     joules = [total.energy_j or 0.0 for _, total, _ in usable]
-    bounds = _all(total.error_bound_j for _, total, _ in usable)
+    bounds = _all(_bound_j(total) for _, total, _ in usable)
     nets = _all(
         None if (net_j := e.record.idle.net_energy_j) is None else net_j / w.items
         for e, _, w in usable

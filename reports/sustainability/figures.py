@@ -1,5 +1,6 @@
 """A figure with its unit, its range and how it came to be; missing is None, never 0."""
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Literal, get_args
@@ -11,6 +12,7 @@ from harness.readings import Provenance
 Method = Literal["measured", "modelled", "sourced", "assumed"]
 METHODS: tuple[Method, ...] = get_args(Method)
 RANGE = "ranges of the factors"
+BEYOND = "beyond what a number can hold"
 
 
 class Figure(Noun):
@@ -70,8 +72,8 @@ def measured(
         reason: Why there is no value.
         lacks: What the value lacks.
     """
-    if value is None:
-        return missing(unit, lacks or reason)
+    if value is None or not math.isfinite(value):
+        return missing(unit, lacks or reason or BEYOND)
     return Figure(
         unit=unit,
         value=value,
@@ -164,6 +166,8 @@ def _combined(
     parts: Sequence[Figure],
     values: tuple[float, float, float],
 ) -> Figure:
+    if not all(map(math.isfinite, values)):
+        return missing(unit, BEYOND)
     ranged = any(part.low is not None or part.high is not None for part in parts)
     return Figure(
         unit=unit,

@@ -7,6 +7,7 @@ interval, and what is saved is that share of the reference's mean cost. Factors 
 their values.
 """
 
+import math
 from collections.abc import Mapping
 
 from harness.noun import Noun
@@ -14,7 +15,7 @@ from harness.stats import geometric_mean, log_t_interval
 from harness.units import JOULES_PER_KWH
 from reports.rows import ENOUGH_ROUNDS
 from reports.sustainability.accounts import Work
-from reports.sustainability.figures import Figure, Method, methods_in, missing
+from reports.sustainability.figures import BEYOND, Figure, Method, methods_in, missing
 from reports.sustainability.rates import Rates
 
 ROUNDS = "95 % interval of the rounds"
@@ -99,8 +100,8 @@ def _saved(costs: tuple[Costs, Costs], methods: Methods, unit: str) -> Figure:
     """That share of the reference's mean cost which is not taken."""
     ratio = _ratio(costs, methods)
     base = geometric_mean([*costs[1].values()])
-    if ratio.value is None or base is None:
-        return missing(unit, ratio.reason or "no cost is known")
+    if ratio.value is None or base is None or not math.isfinite(base * ratio.value):
+        return missing(unit, ratio.reason or BEYOND)
     return ratio.model_copy(
         update={
             "unit": unit,
