@@ -61,6 +61,11 @@ def report_ranking(  # noqa: PLR0913, PLR0917 (one parameter an option)
     call("report:ranking", runs, target, by, allow_mixed=allow_mixed)
 
 
+def _names(text: str | None) -> tuple[str, ...]:
+    """Names with commas between them."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
 @app.command(name="sustainability")
 def report_sustainability(  # noqa: PLR0913, PLR0917 (one parameter an option)
     runs: Runs,
@@ -87,6 +92,14 @@ def report_sustainability(  # noqa: PLR0913, PLR0917 (one parameter an option)
             metavar="FILE", help="Letters A to G against the references of this file."
         ),
     ] = None,
+    export: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Disclosures, too, into a folder: boamps, cyclonedx, spdx, "
+            "huggingface, sci, eu, codecarbon, imp, statement, or all.",
+        ),
+    ] = None,
     interactive: Interactive = False,  # noqa: FBT002
     force: Force = False,  # noqa: FBT002
 ) -> None:
@@ -96,6 +109,6 @@ def report_sustainability(  # noqa: PLR0913, PLR0917 (one parameter an option)
         output, formats, interactive=interactive, force=force
     )
     given = load("harness.commands.sustainability:SiteOptions")(
-        site, lock, tuple(assume or ()), label
+        site, lock, tuple(assume or ()), label, _names(export)
     )
     call("sustainability:sustainability", runs, target, given)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import harness
-from harness.commands.console import warn
+from harness.commands.console import print_text, warn
 from harness.commands.ranking import ranked, stored_plan
 from harness.commands.reporting import Target, Writer, write
 from harness.errors import UsageError
@@ -15,8 +16,11 @@ from harness.factor import Factor
 from harness.factors.lock import read_lock
 from harness.frozen_factors import frozen
 from harness.ledger import Ledger, ledger_of, machine_names
+from harness.plan import Plan
 from harness.site import load_site
 from harness.store import ReadResult, RunFolder, read_runs
+from reports.disclosure import Subject as Disclosed
+from reports.disclosure import export, subject_of
 from reports.page.blocks import Page
 from reports.page.html import html
 from reports.page.markdown import markdown
@@ -41,12 +45,14 @@ class SiteOptions:
         lock: Factors as they were locked.
         assume: Such as `pue=1.54`.
         label: A file of pinned references; None for no label.
+        export: Formats of disclosures.
     """
 
     site: Path | None = None
     lock: Path | None = None
     assume: tuple[str, ...] = ()
     label: Path | None = None
+    export: tuple[str, ...] = ()
 
 
 def sustainability(paths: Sequence[Path], target: Target, given: SiteOptions) -> int:
@@ -56,32 +62,82 @@ def sustainability(paths: Sequence[Path], target: Target, given: SiteOptions) ->
             "a report of several runs belongs to none of their folders",
             hint="-o FILE, or -o FOLDER",
         )
+    _check_exports(paths, target, given)
     files = target.files("sustainability", paths[0], FORMATS)
-    found = assessed(paths, given)
-    write(files, _writers(found, target))
+    material = gather(paths, given)
+    write(files, _writers(assess_material(material, given), target))
+    if given.export:
+        folder = target.output or paths[0]
+        for path in export(_disclosed(material), given.export, folder):
+            print_text(str(path))
     return 0
 
 
-def assessed(paths: Sequence[Path], given: SiteOptions) -> Assessment:
-    """The assessment of some runs; what could not be read is warned of."""
-    pins = read_pins(given.label) if given.label else None
+def _check_exports(paths: Sequence[Path], target: Target, given: SiteOptions) -> None:
+    """Refuse what cannot be exported before anything is read."""
+    if not given.export:
+        return
+    if len(paths) > 1:
+        raise UsageError(
+            "a disclosure is of one run on one machine", hint="one RUN with --export"
+        )
+    if target.is_stream or (target.output and target.output.suffix):
+        raise UsageError(
+            f"--export writes several files, and {target.output} is one",
+            hint="-o FOLDER",
+        )
+
+
+class Material(NamedTuple):
+    """Runs as they were read, with the factors of their site."""
+
+    paths: Sequence[Path]
+    result: ReadResult
+    plans: Sequence[Plan | None]
+    runs: Sequence[RunFacts]
+    ledger: Ledger
+
+
+def gather(paths: Sequence[Path], given: SiteOptions) -> Material:
+    """Runs and factors; a server without a PUE is refused."""
     paths = list(dict.fromkeys(paths))
     result = read_runs(paths)
     plans = [stored_plan(path) for path in paths]
     runs = [facts_of(path, plan) for path, plan in zip(paths, plans, strict=True)]
     ledger = completed(site_ledger(paths, given, runs), runs, given.assume)
-    made, faults = ranked(plans[0], paths, result)
-    for sentence in (*result.faults, *faults):
+    return Material(paths, result, plans, runs, ledger)
+
+
+def assessed(paths: Sequence[Path], given: SiteOptions) -> Assessment:
+    """The assessment of some runs."""
+    return assess_material(gather(paths, given), given)
+
+
+def assess_material(material: Material, given: SiteOptions) -> Assessment:
+    """The assessment of what was read; what could not be read is warned of."""
+    pins = read_pins(given.label) if given.label else None
+    made, faults = ranked(material.plans[0], material.paths, material.result)
+    for sentence in (*material.result.faults, *faults):
         warn(sentence)
     subject = Subject(
-        entries=_entries(paths, runs, result),
+        entries=_entries(material.paths, material.runs, material.result),
         ranking=made,
-        ledger=ledger,
-        runs=runs,
+        ledger=material.ledger,
+        runs=material.runs,
         pins=pins,
         command=command_line(),
     )
     return assess(subject, harness.__version__)
+
+
+def _disclosed(material: Material) -> Disclosed:
+    """What the formats of others are made of."""
+    return subject_of(
+        material.result.records,
+        material.plans[0],
+        machine_of(material.paths[0]),
+        material.ledger,
+    )
 
 
 def site_ledger(

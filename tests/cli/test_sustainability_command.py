@@ -164,3 +164,31 @@ def test_a_live_intensity_of_the_run_goes_before_the_yearly_mean(
 def test_a_report_of_several_runs_needs_a_place_to_go(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="belongs to none of their folders"):
         sustainability([tmp_path, tmp_path], Target(None, None), SiteOptions())
+
+
+def test_disclosures_go_beside_the_page(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "run")
+    site = site_file(tmp_path / "site.yaml")
+    out = tmp_path / "out"
+
+    code = sustainability(
+        [run], Target(out, None), SiteOptions(site=site, export=("spdx", "codecarbon"))
+    )
+
+    assert code == 0
+    assert {path.name for path in out.iterdir()} >= {
+        "sustainability.html", "spdx.json", "emissions.csv",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("runs", "output", "message"),
+    [(2, "out", "one run on one machine"), (1, "page.html", "writes several files")],
+)
+def test_disclosures_are_of_one_run_and_need_a_folder(
+    tmp_path: Path, runs: int, output: str, message: str
+) -> None:
+    given = SiteOptions(export=("all",))
+
+    with pytest.raises(UsageError, match=message):
+        sustainability([tmp_path] * runs, Target(Path(output), None), given)
