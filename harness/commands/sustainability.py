@@ -16,11 +16,12 @@ from harness.factor import Factor
 from harness.factors.lock import read_lock
 from harness.frozen_factors import frozen
 from harness.ledger import Ledger, ledger_of, machine_names
+from harness.near import nearest
 from harness.plan import Plan
 from harness.site import load_site
 from harness.store import ReadResult, RunFolder, read_runs
+from reports.disclosure import ALL, EXPORTS, export, subject_of
 from reports.disclosure import Subject as Disclosed
-from reports.disclosure import export, subject_of
 from reports.page.blocks import Page
 from reports.page.html import html
 from reports.page.markdown import markdown
@@ -77,6 +78,12 @@ def _check_exports(paths: Sequence[Path], target: Target, given: SiteOptions) ->
     """Refuse what cannot be exported before anything is read."""
     if not given.export:
         return
+    for name in given.export:
+        if name != ALL and name not in EXPORTS:
+            raise UsageError(
+                f"--export: unknown format {name!r}{nearest(name, EXPORTS)}",
+                hint=f"known: {', '.join(EXPORTS)}, or {ALL}",
+            )
     if len(paths) > 1:
         raise UsageError(
             "a disclosure is of one run on one machine", hint="one RUN with --export"

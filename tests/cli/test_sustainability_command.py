@@ -190,5 +190,8 @@ def test_disclosures_are_of_one_run_and_need_a_folder(
 ) -> None:
     given = SiteOptions(export=("all",))
 
+    with pytest.raises(UsageError, match="unknown format 'spxd'; did you mean|spxd"):
+        unknown = SiteOptions(export=("spxd",))
+        sustainability([tmp_path], Target(Path("out"), None), unknown)
     with pytest.raises(UsageError, match=message):
         sustainability([tmp_path] * runs, Target(Path(output), None), given)
