@@ -190,8 +190,15 @@ def test_disclosures_are_of_one_run_and_need_a_folder(
 ) -> None:
     given = SiteOptions(export=("all",))
 
-    with pytest.raises(UsageError, match="unknown format 'spxd'; did you mean|spxd"):
-        unknown = SiteOptions(export=("spxd",))
-        sustainability([tmp_path], Target(Path("out"), None), unknown)
     with pytest.raises(UsageError, match=message):
         sustainability([tmp_path] * runs, Target(Path(output), None), given)
+
+
+def test_an_unknown_disclosure_is_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    unknown = SiteOptions(export=("spxd",))
+
+    with pytest.raises(UsageError, match=r"'spxd' \(did you mean 'spdx'\?\)"):
+        sustainability([tmp_path], Target(tmp_path / "out", None), unknown)
+    assert not (tmp_path / "out").exists()
