@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness.records import Doubt
 from reports.page.blocks import Facts, Figure, Page, Points, Table, Text
 from reports.page.html import html
 from reports.page.markdown import markdown
@@ -214,3 +215,10 @@ def test_json_and_page_hold_the_same_total() -> None:
     total = found["carbon"]["total_g"]["value"]
 
     assert f"{total:.3g} g CO2e" in words(page())
+
+
+def test_doubts_of_the_ranking_are_repeated() -> None:
+    doubt = Doubt(code="short-window", message="too short", remedy="longer")
+    records = [r.model_copy(update={"doubts": (doubt,)}) for r in makers.run()]
+
+    assert makers.assessment(records).doubts[0].count == len(records)
