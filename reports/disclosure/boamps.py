@@ -9,10 +9,10 @@ from typing import Any
 
 from reports.disclosure import words
 from reports.disclosure.subject import TOOL, Activity, Subject
+from reports.sustainability.arithmetic import grade
 
 VERSION = "1.1.0"
 SPECIFICATION = "https://github.com/Boavizta/BoAmps/tree/main/model"
-GRADES = ((0.10, "high"), (0.25, "medium"))
 INFRASTRUCTURE = {"owned": "onPremise", "cloud": "publicCloud"}
 
 
@@ -208,8 +208,6 @@ def _environment(subject: Subject) -> dict[str, Any]:
 
 
 def _grade(activity: Activity) -> str | None:
-    """Its quality by the error bound; the format has no grade below 50 percent."""
+    """Its quality by the error bound; the format has no word above 50 percent."""
     ratio = activity.whole.bound_ratio
-    if ratio is None:
-        return None
-    return next((grade for limit, grade in GRADES if ratio <= limit), "low")
+    return None if ratio is None else grade(ratio)

@@ -8,6 +8,8 @@ HOURS_PER_YEAR = 8_766.0
 """A mean year of 365.25 days."""
 SECONDS_PER_YEAR = HOURS_PER_YEAR * 3_600.0
 G_PER_KG = 1_000.0
+GRADES = ((0.10, "high"), (0.25, "medium"), (0.50, "low"))
+"""Quality of energy in BoAmps: an error of at most 10, 25 and 50 %."""
 
 
 def facility_kwh(machine_kwh: float, pue: float) -> float:
@@ -43,3 +45,12 @@ def onsite_water_l(machine_kwh: float, wue_l_per_kwh: float) -> float:
 def source_water_l(machine_kwh: float, pue: float, water_l_per_kwh: float) -> float:
     """Litres used in the power plants of the grid."""
     return facility_kwh(machine_kwh, pue) * water_l_per_kwh
+
+
+def grade(error_ratio: float) -> str | None:
+    """Quality of energy in the words of BoAmps 1.1; None where it has no word.
+
+    Args:
+        error_ratio: Largest error that the joules may have, as a share of them.
+    """
+    return next((word for most, word in GRADES if error_ratio <= most), None)

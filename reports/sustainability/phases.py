@@ -1,6 +1,7 @@
 """Where the joules went: by phase of a trial, by domain, by UTC hour."""
 
 from harness.noun import Noun
+from reports.sustainability import arithmetic
 from reports.sustainability.accounts import PHASES, Account
 from reports.sustainability.carbon import KWH, kwh
 from reports.sustainability.figures import (
@@ -23,8 +24,6 @@ ABOUT = {
 }
 NO_JOULES = "no trial has joules"
 NO_WARMUP = "warm-up and waits are not recorded"
-GRADES = ((0.10, "high"), (0.25, "medium"), (0.50, "low"))
-"""Quality of energy in BoAmps: an error of at most 10, 25 and 50 %."""
 TOO_UNSURE = "none: the error bound is above 50 %"
 
 
@@ -169,8 +168,7 @@ def grade(error_ratio: float | None) -> str | None:
     """BoAmps' word for an error of so much; None where the error is not known."""
     if error_ratio is None:
         return None
-    found = (word for most, word in GRADES if error_ratio <= most)
-    return next(found, TOO_UNSURE)
+    return arithmetic.grade(error_ratio) or TOO_UNSURE
 
 
 def _share(part: float | None, whole: float | None) -> float | None:
