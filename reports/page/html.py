@@ -115,7 +115,20 @@ def _template() -> Any:
         "head_of": _head_of,
         "capped": capped,
     }
+    made.filters["told"] = _told
     return made.from_string(_file("page.html.j2"))
+
+
+def _told(text: str) -> Any:
+    """A text, escaped; what stands between two backticks is code."""
+    from markupsafe import Markup, escape
+
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:
+        return escape(text)
+    tag = Markup("<code>{}</code>")
+    shown = (tag.format(p) if n % 2 else escape(p) for n, p in enumerate(pieces))
+    return Markup().join(shown)
 
 
 def _file(name: str) -> str:
