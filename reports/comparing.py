@@ -252,11 +252,11 @@ def _common(old: Evidence, new: Evidence) -> tuple[Array, Array] | None:
     """Right answers to all the items, where both answered the same ones."""
     if old.answers is None or new.answers is None:
         return None
-    places = common(old.answers, new.answers)
-    if places is None or len(places[0]) < max(old.n, new.n):
+    both = common(old.answers, new.answers)
+    if both is None or len(both[0].item) < max(old.n, new.n):
         return None
-    ours, theirs = old.answers.correct[places[0]], new.answers.correct[places[1]]
-    return ours.astype(np.float64), theirs.astype(np.float64)
+    ours, theirs = (side.correct.astype(np.float64) for side in both)
+    return ours, theirs
 
 
 def _items(old: Evidence, new: Evidence, slopes: tuple[float, float]) -> float:

@@ -86,8 +86,8 @@ def _averaged(rounds: Sequence[Answers | None]) -> Answers | None:
     if all(other is first for other in known):
         return first
     for other in known[1:]:
-        places = common(first, other)
-        if places is None or not len(places[0]) == len(first.item) == len(other.item):
+        both = common(first, other)
+        if both is None or not len(both[0].item) == len(first.item) == len(other.item):
             return None
     return first._replace(correct=np.mean([a.correct for a in known], axis=0))
 

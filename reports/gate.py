@@ -73,11 +73,11 @@ def _is_proven(
     theirs = evidence.get(reference.key) if reference else None
     if reference is None or theirs is None or reference.key == row.key:
         return True  # the reference itself needs no proof
-    both = ours.answers, theirs.answers
-    places = common(both[0], both[1]) if both[0] and both[1] else None
-    if places is None or both[0] is None or both[1] is None:
+    sides = ours.answers, theirs.answers
+    both = common(sides[0], sides[1]) if sides[0] and sides[1] else None
+    if both is None:
         return counts_prove(counts, (theirs.accuracies, theirs.n), rules.floor)
-    items = both[0].correct[places[0]], both[1].correct[places[1]]
+    items = both[0].correct, both[1].correct
     return proves_share(items, rules.floor, (ours.accuracies, theirs.accuracies))
 
 

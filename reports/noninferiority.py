@@ -33,8 +33,8 @@ def variance_of_mean(values: Sequence[float]) -> float:
     return squares / (len(values) - 1) / len(values)
 
 
-def score_variance(ours: Array, theirs: Array, share: float) -> float:
-    """Variance of mean(ours) - share * mean(theirs) where its truth is 0.
+def score_of(ours: Array, theirs: Array, share: float) -> tuple[float, float]:
+    """mean(ours) - share * mean(theirs), and its variance where its truth is 0.
 
     Args:
         ours: [n] share of right answers to each item, in [0, 1].
@@ -43,14 +43,15 @@ def score_variance(ours: Array, theirs: Array, share: float) -> float:
     """
     n = len(ours)
     both = float(ours @ theirs)
-    gained = float(ours.sum()) - both
-    lost = float(theirs.sum()) - both
+    right, others = float(ours.sum()), float(theirs.sum())
+    gained, lost = right - both, others - both
     either = both + gained + lost
     a = n * (1 + share)
     b = (both + lost) * share**2 - (either + lost)
     c = lost * (1 - share) * either / n
     p_lost = (-b + math.sqrt(max(b * b - 4 * a * c, 0.0))) / (2 * a)
-    return max(a * p_lost + either * (share - 1), 0.0) / n**2
+    variance = max(a * p_lost + either * (share - 1), 0.0) / n**2
+    return right / n - share * (others / n), variance
 
 
 def proves_share(
@@ -66,8 +67,8 @@ def proves_share(
         rounds: Accuracies by round, ours and the reference's.
     """
     ours, theirs = (side.astype(np.float64) for side in items)
-    lead = float(ours.mean()) - share * float(theirs.mean())
-    return _is_proven(lead, score_variance(ours, theirs, share), rounds, share)
+    lead, variance = score_of(ours, theirs, share)
+    return _is_proven(lead, variance, rounds, share)
 
 
 def _is_proven(

@@ -11,9 +11,9 @@ from harness.outcomes import Outcomes
 from harness.records import PLAIN_SCENARIO, Configuration, Phase, TrialRecord
 from harness.sequential import Looks
 from reports.across import Across, across
-from reports.evidence import Evidence, evidence_of, looks_at
+from reports.evidence import evidence_of, looks_at
 from reports.formatting import significant
-from reports.gate import Changes, Rules, best_first, front, gate, places
+from reports.gate import Rules, best_first, front, gate, places
 from reports.remarks import notes_on
 from reports.replicates import score_intervals
 from reports.rows import Row, Step, only, row_of, tried, unusable
@@ -307,7 +307,7 @@ def _group(
     gated = gate(found, rules, evidence)
     rows = best_first(gated, rules.by)
     changes = (
-        _intervals(gated, evidence),
+        score_intervals(gated, evidence),
         places(rows, rules.by, evidence),
         front(rows, evidence),
     )
@@ -330,16 +330,7 @@ def _group(
     )
 
 
-def _intervals(rows: Sequence[Row], evidence: Mapping[str, Evidence]) -> Changes:
-    """Ratios to joules with their intervals, from rounds and items."""
-    found: Changes = defaultdict(dict)
-    for by in ("accuracy_per_j", "skill_per_j"):
-        for key, interval in score_intervals(rows, evidence, by).items():
-            found[key][by] = interval
-    return found
-
-
-def _changed(row: Row, changes: Sequence[Changes]) -> Row:
+def _changed(row: Row, changes: Sequence[Mapping[str, Mapping[str, object]]]) -> Row:
     """A row with all that was found of it, copied once."""
     update: dict[str, object] = {}
     for found in changes:

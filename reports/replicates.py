@@ -23,6 +23,7 @@ from reports.evidence import Evidence, all_log_scores, item_variance, leverage
 from reports.rows import ENOUGH_ROUNDS, Interval, Row
 
 Array = np.ndarray[Any, Any]
+SCORES = ("accuracy_per_j", "skill_per_j")
 REPLICATES = 2000
 FEWER = 500
 MANY = 1000
@@ -119,26 +120,31 @@ def _alike(
 
 
 def score_intervals(
-    rows: Sequence[Row], evidence: Mapping[str, Evidence], by: str
-) -> dict[str, Interval]:
-    """95 % intervals of accuracy or skill per joule by key, from three rounds on."""
+    rows: Sequence[Row], evidence: Mapping[str, Evidence]
+) -> dict[str, dict[str, Interval]]:
+    """95 % intervals of accuracy and skill per joule by key, from three rounds on."""
     draws = Replicates(list(evidence.values()))
-    intervals: dict[str, Interval] = {}
-    for bucket in _alike([row for row in rows if leverage(row, by)], evidence):
-        scores = all_log_scores(bucket, [evidence[row.key] for row in bucket], by)
-        known = [r for r, s in zip(bucket, scores, strict=True) if s is not None]
-        if not known:
-            continue
-        found = [evidence[row.key] for row in known]
-        values = np.stack([score for score in scores if score is not None])
-        steep = [[min(leverage(row, by), STEEPEST)] for row in known]
-        slopes = np.array(steep, np.float32)
-        relative = 1 + draws.of_accuracies(found) * slopes
-        errors = np.log(np.maximum(relative, np.float32(LEAST)))
-        errors += draws.of_means(found[0], values)
-        factors = np.exp(_quantiles(errors, found[0].looks.alpha / 2)).tolist()
-        for row, (low, high) in zip(known, factors, strict=True):
-            intervals[row.key] = _around(getattr(row, by).value, low, high)
+    intervals: dict[str, dict[str, Interval]] = defaultdict(dict)
+    for bucket in _alike(rows, evidence):
+        found = [evidence[row.key] for row in bucket]
+        answered = draws.of_accuracies(found)
+        for by in SCORES:
+            slopes = np.array([leverage(row, by) for row in bucket])
+            scores = all_log_scores(bucket, found, by)
+            places = np.flatnonzero(slopes).tolist()
+            values = {p: s for p in places if (s := scores[p]) is not None}
+            if not values:
+                continue
+            known = list(values)
+            steep = np.minimum(slopes[known, None], STEEPEST).astype(np.float32)
+            relative = 1 + answered[known] * steep
+            errors = np.log(np.maximum(relative, np.float32(LEAST)))
+            errors += draws.of_means(found[0], np.stack(list(values.values())))
+            factors = np.exp(_quantiles(errors, found[0].looks.alpha / 2)).tolist()
+            for place, (low, high) in zip(known, factors, strict=True):
+                row = bucket[place]
+                interval = _around(getattr(row, by).value, low, high)
+                intervals[row.key][by] = interval
     return intervals
 
 

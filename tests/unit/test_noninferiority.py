@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.stats import Z_ONE_SIDED_95, wilson_interval
-from reports.noninferiority import counts_prove, proves_share, score_variance
+from reports.noninferiority import counts_prove, proves_share, score_of
 
 
 def answers(both: int, gained: int, lost: int, neither: int) -> tuple[object, ...]:
@@ -27,7 +27,7 @@ def test_at_a_share_of_one_it_is_mcnemars_test() -> None:
     assert isinstance(ours, np.ndarray)
     assert isinstance(theirs, np.ndarray)
 
-    variance = score_variance(ours, theirs, 1.0)
+    _, variance = score_of(ours, theirs, 1.0)
 
     assert variance * 1000**2 == pytest.approx(60 + 40)
 
