@@ -24,6 +24,8 @@ def mean(values: Sequence[float]) -> float | None:
     if not values:
         return None
     low, high = min(values), max(values)
+    if low == high:
+        return low
     return min(max(math.fsum(values) / len(values), low), high)
 
 

@@ -37,8 +37,8 @@ class Rules(Noun):
 
 def gate(
     rows: Sequence[Row], rules: Rules, evidence: Mapping[str, Evidence]
-) -> list[Row]:
-    """Rows with their verdict; only `pass` and `pass~` may be ranked."""
+) -> Changes:
+    """Verdicts of rows; only `pass` and `pass~` may be ranked."""
     references = [
         row
         for row in rows
@@ -49,14 +49,14 @@ def gate(
     for row in sorted(references, key=_plainness, reverse=True):
         exact[row.configuration.batch_size] = row
     fallback = min(references, key=_plainness, default=None)
-    found = []
+    found: Changes = {}
     for row in rows:
         reference = exact.get(row.configuration.batch_size, fallback)
         change = _judged(row, reference, rules)
         if change.get("verdict") == "pass":
             proven = _is_proven(row, reference, rules, evidence)
             change["verdict"] = "pass" if proven else "pass~"
-        found.append(row.model_copy(update=change) if change else row)
+        found[row.key] = change
     return found
 
 
@@ -167,9 +167,8 @@ def _score(row: Row, by: str) -> float | None:
 
 
 def best_first(rows: Sequence[Row], by: str) -> list[Row]:
-    """Rows by their estimates; the unranked follow by name."""
-    scores = {row.key: _score(row, by) or 0.0 for row in rows if row.eligible}
-    return sorted(rows, key=lambda row: (-scores.get(row.key, -math.inf), row.key))
+    """Rows that may be ranked by their estimates, equal ones by name."""
+    return sorted(rows, key=lambda row: (-(_score(row, by) or 0.0), row.key))
 
 
 def places(rows: Sequence[Row], by: str, evidence: Mapping[str, Evidence]) -> Changes:
@@ -178,19 +177,18 @@ def places(rows: Sequence[Row], by: str, evidence: Mapping[str, Evidence]) -> Ch
     Fewer than three rounds have a place, and no rank.
 
     Args:
-        rows: Best first.
+        rows: That may be ranked, best first.
         by: The metric.
         evidence: Of each row by key.
     """
-    eligible = [row for row in rows if row.eligible]
-    values = [-(_score(row, by) or 0.0) for row in eligible]
-    repeated = [row for row in eligible if row.trials >= ENOUGH_ROUNDS]
-    counts = better_counts(repeated, evidence, by) if eligible else None
+    values = [-(_score(row, by) or 0.0) for row in rows]
+    repeated = [row for row in rows if row.trials >= ENOUGH_ROUNDS]
+    counts = better_counts(repeated, evidence, by) if rows else None
     ranks = dict(
         zip((r.key for r in repeated), placed(*counts) if counts else (), strict=False)
     )
     found: Changes = {}
-    for row, value in zip(eligible, values, strict=True):
+    for row, value in zip(rows, values, strict=True):
         rank, low, high = ranks.get(row.key, (None, None, None))
         few = FEW_ROUNDS if row.trials < ENOUGH_ROUNDS else NO_ROUND_SCORES
         found[row.key] = {
@@ -205,10 +203,9 @@ def places(rows: Sequence[Row], by: str, evidence: Mapping[str, Evidence]) -> Ch
 
 
 def front(rows: Sequence[Row], evidence: Mapping[str, Evidence]) -> Changes:
-    """Where the eligible rows stand to the front of (J/item, accuracy)."""
-    eligible = [row for row in rows if row.eligible]
-    chances = front_probabilities(eligible, evidence)
-    points = {row.key: _point(row) for row in eligible}
+    """Where rows that may be ranked stand to the front of (J/item, accuracy)."""
+    chances = front_probabilities(rows, evidence)
+    points = {row.key: _point(row) for row in rows}
     best = pareto_front(list(points.values()))
     hull = lower_hull(list(points.values()))
     extra = {

@@ -8,6 +8,7 @@ from harness.errors import UsageError
 from harness.garbage import uncollected
 from harness.noun import Noun
 from harness.outcomes import Outcomes
+from harness.readings import EnergyTotal
 from harness.records import PLAIN_SCENARIO, Configuration, Phase, TrialRecord
 from harness.sequential import Looks
 from reports.across import Across, across
@@ -215,9 +216,10 @@ def _doubts(records: Iterable[TrialRecord]) -> tuple[DoubtCount, ...]:
     )
 
 
-def _base(record: TrialRecord) -> Home:
-    """Where a trial belongs as far as that is known without joules."""
-    asked = record.configuration
+def _home(
+    asked: Configuration, terms: str = "", total: EnergyTotal | None = None
+) -> Home:
+    """The group of a trial; without joules, as much of it as is known."""
     options = ""
     if asked.track != "open":
         options = str(sorted(asked.options.items())) if asked.options else "[]"
@@ -228,22 +230,16 @@ def _base(record: TrialRecord) -> Home:
         asked.track,
         options,
         asked.scenario,
+        terms,
+        tuple(sorted(total.perimeter)) if total else (),
+        (total.tier if total else None) or "",
+        total.complete if total else True,
     )
 
 
-def _home(record: TrialRecord, base: Home, *, allow_mixed: bool) -> Home:
-    """The group of a trial that has joules."""
-    if allow_mixed:
-        return Home(
-            base.workload, base.phase, scenario=base.scenario, terms=terms(record)
-        )
-    total = record.total
-    return base._replace(
-        terms=terms(record),
-        perimeter=tuple(sorted(total.perimeter)) if total else (),
-        tier=(total.tier if total else None) or "",
-        complete=total.complete if total else True,
-    )
+def _mixed_home(asked: Configuration, terms: str) -> Home:
+    """The group of a trial, whatever it was measured with."""
+    return Home(asked.workload, asked.phase, scenario=asked.scenario, terms=terms)
 
 
 def terms(record: TrialRecord) -> str:
@@ -268,19 +264,24 @@ def _buckets(
     """Trials by group; one without joules goes where its siblings went."""
     buckets: dict[Home, list[TrialRecord]] = defaultdict(list)
     by_key: dict[str, Home] = {}
-    by_base: dict[Home, Home] = {}
     orphans: list[TrialRecord] = []
     for record in records:
-        if not allow_mixed and unusable(record):
+        asked = record.configuration
+        if allow_mixed:
+            home = _mixed_home(asked, terms(record))
+        elif unusable(record):
             orphans.append(record)
             continue
-        base = _base(record)
-        home = _home(record, base, allow_mixed=allow_mixed)
+        else:
+            home = _home(asked, terms(record), record.total)
         buckets[home].append(record)
         by_key.setdefault(record.key, home)
-        by_base[base] = min(by_base.get(base, home), home)
+    by_base = {
+        home._replace(terms="", perimeter=(), tier="", complete=True): home
+        for home in sorted(buckets, reverse=True)
+    }
     for record in orphans:
-        base = _base(record)
+        base = _home(record.configuration)
         buckets[by_key.get(record.key) or by_base.get(base, base)].append(record)
     return buckets
 
@@ -304,22 +305,26 @@ def _group(
         totals += [trial.total for trial in rounds.usable if trial.total]
         if (known := evidence_of(rounds, outcomes, looked)) is not None:
             evidence[key] = known
-    gated = gate(found, rules, evidence)
-    rows = best_first(gated, rules.by)
+    verdicts = gate(found, rules, evidence)
+    eligible = [row for row in found if verdicts[row.key].get("eligible")]
+    best = best_first(eligible, rules.by)
     changes = (
-        score_intervals(gated, evidence),
-        places(rows, rules.by, evidence),
-        front(rows, evidence),
+        verdicts,
+        score_intervals(found, evidence),
+        places(best, rules.by, evidence),
+        front(best, evidence),
     )
-    rows = [_changed(row, changes) for row in rows]
+    others = [row for row in found if not verdicts[row.key].get("eligible")]
+    others.sort(key=lambda row: row.key)
+    rows = [_changed(row, changes) for row in (*best, *others)]
     complete = all(total.complete for total in totals)
     return Group(
         workload=home.workload,
         phase=home.phase,
-        device=only(r.configuration.device for r in records),
+        device=only({r.configuration.device for r in records}),
         perimeter=tuple(sorted({part for total in totals for part in total.perimeter})),
-        tier=only(total.tier or "unknown" for total in totals) or None,
-        track=only(r.configuration.track for r in records),
+        tier=only({total.tier or "unknown" for total in totals}) or None,
+        track=only({r.configuration.track for r in records}),
         variant=shared_suffix(rows),
         scenario=home.scenario + (f" ({home.terms})" if home.terms else ""),
         complete=complete,

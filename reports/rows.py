@@ -5,7 +5,7 @@ Missing or zero joules are never turned into a figure.
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from harness.noun import Noun
 from harness.readings import Provenance
@@ -37,6 +37,9 @@ class Interval(Noun):
         if self.low is None or self.high is None:
             return None
         return (self.high - self.low) / 2
+
+
+NOTHING = Interval()
 
 
 class Row(Noun):
@@ -86,13 +89,13 @@ class Row(Noun):
     reason: str | None = None
     trials: int = 0
     looks: int = 1
-    accuracy: Interval = Interval()
-    energy_per_item_j: Interval = Interval()
-    accuracy_per_j: Interval = Interval()
-    skill_per_j: Interval = Interval()
+    accuracy: Interval = NOTHING
+    energy_per_item_j: Interval = NOTHING
+    accuracy_per_j: Interval = NOTHING
+    skill_per_j: Interval = NOTHING
     spread_ratio: float | None = None
     edp_j_s: float | None = None
-    co2e_per_item_g: Interval = Interval()
+    co2e_per_item_g: Interval = NOTHING
     skill: float | None = None
     constant_baseline: float | None = None
     target: float | None = None
@@ -147,16 +150,17 @@ def unusable(record: TrialRecord) -> str | None:
     """Why a trial has no joules per item, or None when it has."""
     if record.status != "ok":
         return record.reason or record.status
-    if record.window is None or record.window.items <= 0:
+    window, load, total = record.window, record.load, record.total
+    if window is None or window.items <= 0:
         return "no item was finished inside the window"
-    if record.load and record.load.met is False:
+    if load and load.met is False:
         return "its window missed the latency target"
-    total = record.total
-    if total is None or total.energy_j is None or not math.isfinite(total.energy_j):
+    energy_j = total.energy_j if total else None
+    if energy_j is None or not math.isfinite(energy_j):
         return (
             total.reason if total else None
         ) or "no energy source covered the window"
-    if total.energy_j <= 0:
+    if energy_j <= 0:
         return "the meter counted no joules in the window"
     return None
 
@@ -211,15 +215,18 @@ def row_of(rounds: Tried, looks: Looks = ONE_LOOK) -> Row:
     )
 
 
-def _known(values: Sequence[float | None]) -> list[float]:
+def _known(values: Sequence[float | None]) -> Sequence[float]:
     """The values, or nothing at all when one of them is missing."""
-    known = [value for value in values if value is not None]
-    is_whole = len(known) == len(values) and all(map(math.isfinite, known))
-    return known if is_whole else []
+    if None in values:
+        return ()
+    known = cast("Sequence[float]", values)
+    return known if all(map(math.isfinite, known)) else ()
 
 
 def _interval(values: Sequence[float], confidence: float) -> Interval:
     """Geometric mean over rounds (plain mean where one is 0) with its interval."""
+    if not values:
+        return NOTHING
     if len(values) < ENOUGH_ROUNDS:
         return Interval(value=geometric_mean(values) or mean(values))
     found = log_t_estimate(values, confidence)
@@ -371,7 +378,7 @@ def cost_j(trial: TrialRecord) -> float:
 def over(gain: float | None, cost: Interval) -> Interval:
     """Gain per joule; the interval is that of the joules."""
     if gain is None or not cost.value:
-        return Interval()
+        return NOTHING
     if not cost.low or not cost.high:
         return Interval(value=gain / cost.value)
     low, high = sorted((gain / cost.high, gain / cost.low))
