@@ -25,7 +25,7 @@ def mean(values: Sequence[float]) -> float | None:
         return None
     low, high = min(values), max(values)
     if low == high:
-        return low
+        return float(low)  # of whole numbers too
     return min(max(math.fsum(values) / len(values), low), high)
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,12 +165,12 @@ class RunFolder:
                 hint="`bench run SUITE` prints the folder as its last line",
             )
         try:
-            lines = target.read_bytes().splitlines()
+            with target.open("rb") as lines:
+                return _parse(lines, target, self.path)
         except FileNotFoundError:
             return ReadResult((), (f"{target}: missing; no trial has finished",))
         except OSError as error:
             raise UsageError(f"{target}: cannot be read: {error.strerror}") from error
-        return _parse(lines, target, self.path)
 
 
 def _ends_with_newline(descriptor: int) -> bool:
@@ -179,7 +179,7 @@ def _ends_with_newline(descriptor: int) -> bool:
 
 
 @uncollected()
-def _parse(lines: Sequence[bytes], target: Path, folder: Path) -> ReadResult:
+def _parse(lines: Iterable[bytes], target: Path, folder: Path) -> ReadResult:
     records: list[TrialRecord] = []
     faults: list[str] = []
     for number, line in enumerate(lines, 1):

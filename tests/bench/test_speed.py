@@ -83,23 +83,40 @@ def test_reading_a_run_folder(benchmark: Any, tmp_path: Path) -> None:
     benchmark.pedantic(RunFolder(tmp_path).records, rounds=3)
 
 
-@pytest.mark.benchmark(group="3,000 stored answers, CPU time", timer=time.process_time)
-def test_reading_answers(benchmark: Any, tmp_path: Path) -> None:
-    """A thousand configurations of three rounds that answer alike, 1000 items each."""
-    records = many(1000, 3)
-    (tmp_path / "outcomes").mkdir()
+def answered(
+    records: list[TrialRecord], folder: Path, rounds: int
+) -> list[TrialRecord]:
+    """The same, whose rounds answer alike: 1000 items, in one of a thousand ways."""
+    (folder / "outcomes").mkdir()
     chance = np.random.default_rng(0)
-    named = []
-    for place, record in enumerate(records):
-        if not place % 3:
-            correct = chance.permutation(1000) < 800
-        name = f"t{place}"
-        file = tmp_path / "outcomes" / f"{name}.npz"
+    for way in range(1000):
+        correct = chance.permutation(1000) < 800
+        file = folder / "outcomes" / f"t{way}.npz"
         np.savez_compressed(file, correct=correct, item=np.arange(1000))
-        named.append(record.model_copy(update={"trial": name}))
+    return [
+        record.model_copy(update={"trial": f"t{place // rounds % 1000}"})
+        for place, record in enumerate(records)
+    ]
+
+
+@pytest.mark.benchmark(group="100,000 trials, CPU time", timer=time.process_time)
+def test_reading_answers(benchmark: Any, tmp_path: Path) -> None:
+    records = answered(many(33_333, 3), tmp_path, 3)
 
     def read() -> None:
-        outcomes = Outcomes(named, [tmp_path] * len(named))
-        assert all(outcomes.read(record) for record in named)
+        outcomes = Outcomes(records, [tmp_path] * len(records))
+        assert all(outcomes.read(record) for record in records)
 
     benchmark.pedantic(read, rounds=3)
+
+
+@pytest.mark.benchmark(group="100,000 trials, CPU time", timer=time.process_time)
+def test_ranking_with_answers(benchmark: Any, tmp_path: Path) -> None:
+    records = answered(many(33_333, 3), tmp_path, 3)
+
+    def ranked() -> None:
+        outcomes = Outcomes(records, [tmp_path] * len(records))
+        rank(records, outcomes=outcomes)
+        assert not outcomes.faults
+
+    benchmark.pedantic(ranked, rounds=3)
