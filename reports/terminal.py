@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from harness.readings import Provenance
 from harness.records import Carbon, TrialRecord
@@ -116,13 +117,8 @@ def _render_across(ratios: Sequence[Across], console: Console) -> None:
         _print(console, f"{head} over all {mine[0].groups} groups: {what}")
 
 
-def _safe(text: str) -> str:
-    """Text of others that neither steers the terminal nor counts as markup."""
-    return escape(printable(text))
-
-
 def _print(console: Console, text: str, style: str | None = None) -> None:
-    """One paragraph, wrapped at words."""
+    """One paragraph of text that may be of others, wrapped at words."""
     safe = escape(" " * (len(text) - len(text.lstrip())) + printable(text))
     console.print(safe, style=style, highlight=False, emoji=False)
 
@@ -187,19 +183,23 @@ def _filled(
 ) -> Table:
     """A table of the given columns; names are wrapped only if they have to be."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    for title, _ in columns:
+    is_long = len(group.rows) > MOST_ROWS  # then lines below it tell what was skipped
+    rows = [row for row in group.rows if not (is_long and row.verdict == "skipped")]
+    texts = []
+    for title, cell in columns:
         is_name = title == "configuration"
+        texts.append([Text(printable(cell(row))) for row in rows])
+        widths = (text.cell_len for text in texts[-1])
         table.add_column(
             title,
             justify="left" if is_name else "right",
             no_wrap=not (fold and is_name),
             overflow="fold",
+            width=None if fold else max(len(title), *widths),  # else measured anew
         )
-    for row in group.rows:
-        if row.verdict == "skipped" and len(group.rows) > MOST_ROWS:
-            continue  # the lines below the table tell why
-        style = "dim" if row.place is None else "bold" if row.place == 1 else None
-        table.add_row(*(_safe(cell(row)) for _, cell in columns), style=style)
+    for row, *cells in zip(rows, *texts, strict=True):
+        style = "dim" if row.place is None else "bold" if row.place == 1 else ""
+        table.add_row(*cells, style=style)
     return table
 
 
