@@ -105,8 +105,8 @@ class Energy:
     ) -> None:
         if self._result is not None:
             raise UsageError(
-                f"{self._nodeid}: `energy` measures one function a test",
-                hint="a test of its own for each function",
+                f"{self._nodeid}: `energy` measures one function a test: write "
+                "another test for another function"
             )
         metering = self._metering()
         if metering.meter is None:
@@ -123,7 +123,7 @@ class Energy:
         least_s = metering.window_s(self._options.min_window_s)
         count = iterations or windows.calibrate(calls, least_s)
         number = rounds or (1 if metering.slowest_s is None else ROUNDS)
-        found = windows.measure(metering.meter, self._name, calls, number, count)
+        found = windows.measure(metering, self._name, calls, number, count)
         self._result = windows.result(self._nodeid, self._name, found, count)
 
     @property

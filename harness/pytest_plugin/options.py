@@ -200,7 +200,7 @@ def _check_columns(names: Sequence[str]) -> None:
     for name in names:
         if name not in COLUMNS:
             raise UsageError(
-                f"--energy-columns: unknown column {name!r}{nearest(name, list(COLUMNS))}",
+                f"--energy-columns: unknown {name!r}{nearest(name, list(COLUMNS))}",
                 hint=f"known: {', '.join(COLUMNS)}",
             )
 

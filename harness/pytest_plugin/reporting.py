@@ -1,5 +1,6 @@
 """What was measured, in all workers: into files, and onto the terminal."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +33,7 @@ class Report:
             self._machines[found.nodeid] = (
                 Machine.model_validate(machine) if machine else None
             )
-        self.results = tuple(results.values())
+        self.results = _named_apart(tuple(results.values()))
 
     def write(self, options: Options, root: Path) -> list[str]:
         """Write what was asked for.
@@ -91,6 +92,15 @@ class Report:
         for line in table.sentences(self.results):
             is_grave = line.startswith(("energy NOT", "inconclusive"))
             terminal.write_line(line, yellow=is_grave)
+
+
+def _named_apart(results: Sequence[Result]) -> tuple[Result, ...]:
+    """Tests of one name are called by their whole id."""
+    counts = Counter(r.name for r in results)
+    return tuple(
+        r if counts[r.name] == 1 else r.model_copy(update={"name": r.nodeid})
+        for r in results
+    )
 
 
 def _stamp(commit: str | None) -> str:

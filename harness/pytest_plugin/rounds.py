@@ -28,6 +28,8 @@ LONGEST_WINDOW_S = 10.0
 """Slower meters do not make a window longer than this by themselves."""
 CALIBRATED = 0.1
 """Calls are counted by a stretch of so much of a window."""
+FULL = 1.1
+"""Calls are counted for a little more than a window: the next may be quicker."""
 Setup = Callable[[], tuple[Sequence[Any], Mapping[str, Any]] | None]
 
 
@@ -122,13 +124,13 @@ def _refuse(function: Callable[..., Any]) -> None:
     name = getattr(function, "__name__", repr(function))
     if iscoroutinefunction(function):
         raise UsageError(
-            f"{name} is a coroutine function: calling it does no work",
-            hint=f"energy(lambda: asyncio.run({name}(...)))",
+            f"{name} is a coroutine function, a call of it does no work: "
+            f"energy(lambda: asyncio.run({name}(...)))"
         )
     if isgeneratorfunction(function) or isasyncgenfunction(function):
         raise UsageError(
-            f"{name} is a generator: calling it does no work",
-            hint=f"energy(lambda: list({name}(...)))",
+            f"{name} is a generator, a call of it does no work: "
+            f"energy(lambda: list({name}(...)))"
         )
 
 
@@ -139,19 +141,26 @@ def calibrate(calls: Calls, window_s: float) -> int:
     while (took_s := calls.run(count)) < enough_s:
         growth = 2.0 * enough_s / took_s if took_s > 0.0 else math.inf
         count = math.ceil(count * min(10.0, max(2.0, growth)))
-    return max(1, math.ceil(count * window_s / took_s))
+    return max(1, math.ceil(FULL * count * window_s / took_s))
 
 
 def measure(
-    meter: Meter, name: str, calls: Calls, rounds: int, iterations: int
+    metering: Metering, name: str, calls: Calls, rounds: int, iterations: int
 ) -> Measurement:
-    """Windows of so many calls each, at random phases of the meters."""
+    """Windows of so many calls each, at random phases of the meters.
+
+    Raises:
+        UsageError: There is no meter.
+    """
+    if (meter := metering.meter) is None:
+        raise UsageError(f"{name}: no meter: {metering.reason}")
+    longest_s = min(LONGEST_DELAY_S, metering.slowest_s or 0.0)
     chance = random.Random()  # noqa: S311 (spreads phases, keeps no secret)
     runs = []
     window: Window
     for _ in range(rounds):
         calls.prepare()
-        time.sleep(chance.uniform(0.0, LONGEST_DELAY_S) if rounds > 1 else 0.0)
+        time.sleep(chance.uniform(0.0, longest_s) if rounds > 1 else 0.0)
         with meter.window(name) as window:
             busy_s = calls.run(iterations)
         calls.finish()

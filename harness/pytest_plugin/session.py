@@ -1,5 +1,6 @@
 """What the tests with joules of one process share: meters, options, the baseline."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +18,15 @@ class Session:
 
     Args:
         options: What was asked for.
+        start: Starts the meters, until a stack ends.
     """
 
-    def __init__(self, options: Options) -> None:
-        self._options = options
+    def __init__(
+        self,
+        options: Options,
+        start: Callable[[ExitStack], Metering] = rounds.start,
+    ) -> None:
+        self._options, self._start = options, start
         self._stack = ExitStack()
 
     @cached_property
@@ -28,7 +34,7 @@ class Session:
         """The meters; started here."""
         if self._options.disabled:
             return Metering(reason="metering is off (--energy-disable)")
-        return rounds.start(self._stack)
+        return self._start(self._stack)
 
     def energy(self, nodeid: str, name: str, limits: Limits) -> Energy:
         """The fixture of one test."""

@@ -34,25 +34,24 @@ def lines(results: Sequence[Result], columns: Sequence[str], sort: str) -> list[
         columns: Of `options.COLUMNS`.
         sort: Of `options.SORTS`; what is missing stands last.
     """
+    ordered = sorted(results, key=_key(sort))
     cells = [_column(name, results) for name in columns]
-    header = ["name", *(title for title, _ in cells)]
-    rows = [header]
-    for result in sorted(results, key=_key(sort)):
-        if result.energy_j is None:
-            rows.append([result.name, f"energy not measured: {result.reason}"])
-        else:
-            rows.append([result.name, *(cell(result) for _, cell in cells)])
-    whole = [row for row in rows if len(row) == len(header) and row[1:] is not None]
-    full = [row for row in whole if not (len(row) > 1 and row[1].startswith("energy"))]
-    widths = [max(len(row[i]) for row in full) for i in range(len(header))]
-    widths[0] = max(len(row[0]) for row in rows)
-    return [_line(row, widths) for row in rows]
+    rows = [("name", *(title for title, _ in cells))] + [
+        (r.name, *(cell(r) for _, cell in cells))
+        for r in ordered
+        if r.energy_j is not None
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths[0] = max(len(r.name) for r in (*results, Result(nodeid="", name="name")))
+    told = {row[0]: _line(row, widths) for row in rows[1:]}
+    return [_line(rows[0], widths)] + [
+        told.get(r.name) or f"{r.name:<{widths[0]}}  energy not measured: {r.reason}"
+        for r in ordered
+    ]
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     first, *others = row
-    if len(others) == 1:
-        return f"{first:<{widths[0]}}  {others[0]:>{widths[1]}}".rstrip()
     told = (f"{text:>{width}}" for text, width in zip(others, widths[1:], strict=True))
     return "  ".join((f"{first:<{widths[0]}}", *told))
 
