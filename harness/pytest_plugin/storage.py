@@ -130,9 +130,10 @@ def find(folder: Path, name: str, here: Machine) -> Path | str:
         return f"{name} is of another machine ({elsewhere[0]}), this is {here.name}"
     if kept and name != LATEST:
         names = [path.stem for _, path in kept]
+        called = [name.partition("_")[2] for name in names]
         raise UsageError(
             f"--energy-compare {name}: there is no such name in {folder / here.name}"
-            f"{nearest(name, names)}",
+            f"{nearest(name, called)}",
             hint=f"there are {', '.join(names[-5:])}",
         )
     return "nothing is kept of this machine (--energy-save NAME)"
