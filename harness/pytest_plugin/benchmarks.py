@@ -15,6 +15,7 @@ def meter(benchmark: Any, energy: Energy) -> None:
     often as the meters need.
     """
     if benchmark.disabled:
+        energy.leave("pytest-benchmark is disabled (xdist, or --benchmark-disable)")
         return
     kind: Any = type(benchmark)
 

@@ -100,6 +100,10 @@ class Energy:
         answer: T = calls.answer
         return answer
 
+    def leave(self, reason: str) -> None:
+        """Say why there is nothing to measure."""
+        self._result = Result(nodeid=self._nodeid, name=self._name, reason=reason)
+
     def _measure(
         self, calls: windows.Calls, rounds: int | None, iterations: int | None
     ) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.pytest_plugin.session import Session
 
 FIXTURE, BENCHMARK = "energy", "benchmark"
+BENCHMARK_MODULE = "pytest_benchmark."
 MARKER = (
     "energy(max_regression=None, min_accuracy=None, items=None): fail where a call "
     'needs so many more joules than the kept result ("10%"), beyond noise, or answers '
@@ -86,15 +87,27 @@ class BenchmarkJoules:
         """Have the fixture `benchmark` measured, unless the test does so itself."""
         made = yield
         item = request.node
-        if fixturedef.argname == BENCHMARK and FIXTURE not in item.fixturenames:
+        if fixturedef.argname != BENCHMARK:
+            return made
+        is_theirs = _origin(item, BENCHMARK).startswith(BENCHMARK_MODULE)
+        if is_theirs and _origin(item, FIXTURE) != __name__:
             module = import_module("harness.pytest_plugin.benchmarks")
             module.meter(made, _energy(item))
         return made
 
 
 def _is_energy(item: pytest.Item, asked: Options) -> bool:
-    names = getattr(item, "fixturenames", ())
-    return FIXTURE in names or (asked.benchmark and BENCHMARK in names)
+    """Whether it uses our fixture, not a parameter or a fixture of the same name."""
+    return _origin(item, FIXTURE) == __name__ or (
+        asked.benchmark and _origin(item, BENCHMARK).startswith(BENCHMARK_MODULE)
+    )
+
+
+def _origin(item: pytest.Item, fixture: str) -> str:
+    """The module of the fixture that a test gets under a name."""
+    info: Any = getattr(item, "_fixtureinfo", None)
+    found = info.name2fixturedefs.get(fixture) if info else None
+    return str(found[-1].func.__module__) if found else ""
 
 
 def pytest_collection_modifyitems(
@@ -205,10 +218,7 @@ class Collector:
         if payload := getattr(report, PAYLOAD, None):
             self._told.append({**payload, "outcome": report.outcome})
 
-    @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_sessionfinish(
-        self, session: pytest.Session
-    ) -> Generator[None, None, None]:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the files."""
         asked = self._config.stash[OPTIONS]
         wanted = asked.json_path or asked.save or asked.autosave
@@ -218,7 +228,6 @@ class Collector:
             except OSError as error:
                 self._lines = [f"energy NOT written: {error}"]
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
-        return (yield)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Show the table, and where the files are."""

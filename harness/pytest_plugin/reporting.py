@@ -88,10 +88,15 @@ class Report:
         count = len(self.results)
         terminal.write_sep("-", f"energy: {count} test{'s' if count != 1 else ''}")
         for line in table.lines(self.results, options.columns, options.sort):
-            terminal.write_line(line)
+            terminal.write_line(_printable(line))
         for line in table.sentences(self.results):
             is_grave = line.startswith(("energy NOT", "inconclusive"))
-            terminal.write_line(line, yellow=is_grave)
+            terminal.write_line(_printable(line), yellow=is_grave)
+
+
+def _printable(line: str) -> str:
+    """A file of results may hold anything: no control characters on a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def _named_apart(results: Sequence[Result]) -> tuple[Result, ...]:

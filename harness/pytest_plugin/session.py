@@ -57,11 +57,7 @@ class Session:
         return result.model_copy(update={"verdict": self._verdict(result, limit)})
 
     def _verdict(self, result: Result, limit_ratio: float | None) -> Verdict:
-        if result.energy_j is None:
-            why = f"energy was not measured: {result.reason}"
-            return verdicts.unchecked(why, limit_ratio)
-        if not result.is_measured:
-            why = f"joules are {result.provenance}, not measured"
+        if why := verdicts.unusable(result):
             return verdicts.unchecked(why, limit_ratio)
         if isinstance(self._baseline, str):
             return verdicts.unchecked(self._baseline, limit_ratio)

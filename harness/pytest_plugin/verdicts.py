@@ -106,18 +106,32 @@ def _outcome(ratio: Ratio, allowed: float) -> Outcome:
 def _incomparable(result: Result, before: Result) -> str | None:
     """Why the joules of both cannot be set against each other; None where they can."""
     for whose, each in (("", result), ("the baseline's ", before)):
-        if each.energy_j is None:
-            return f"{whose}energy was not measured: {each.reason}"
-        if not each.is_measured:
-            return f"{whose}joules are {each.provenance}, not measured"
-        if len(each.rounds) < ENOUGH_ROUNDS:
-            return f"{whose or 'the test has '}{len(each.rounds)} rounds are too few"
+        if why := unusable(each):
+            return f"{whose}{why}"
     here, there = (_whole(each) for each in (result, before))
     if here != there:
         return f"unlike parts: {here}, and {there} in the baseline"
     if (result.items is None) != (before.items is None):
         return "only one of both says its items"
     return None
+
+
+def unusable(result: Result) -> str | None:
+    """Why a result cannot be compared with any; a file may hold anything."""
+    count = len(result.rounds)
+    if result.energy_j is None:
+        return f"energy was not measured: {result.reason}"
+    if not result.is_measured:
+        return f"joules are {result.provenance}, not measured"
+    if count < ENOUGH_ROUNDS:
+        return f"rounds: {count}; it takes {ENOUGH_ROUNDS} (--energy-rounds)"
+    if not all(r.iterations > 0 and _is_positive(r.energy_j) for r in result.rounds):
+        return "rounds are not all of some joules"
+    return None
+
+
+def _is_positive(joules: float | None) -> bool:
+    return joules is not None and 0.0 < joules < math.inf
 
 
 def _whole(result: Result) -> str:

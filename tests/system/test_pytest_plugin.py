@@ -351,7 +351,21 @@ def test_without_the_option_benchmarks_are_left_alone(
     (found,) = json.loads((pytester.path / "b.json").read_text())["benchmarks"]
     assert found["extra_info"] == {}
     assert "energy:" not in done.stdout.str()
-    assert type(done.reprec.getcalls("pytest_runtest_logreport")) is list  # type: ignore[attr-defined]
+
+
+def test_a_disabled_benchmark_says_why_it_has_no_joules(run: Run) -> None:
+    test = "def test_call(benchmark):\n    benchmark(len, 'abc')\n"
+    options = ("--benchmark-joules", "--energy-compare-fail", "joules:10%")
+
+    done = run(test, STEADY, *options, "--benchmark-disable", benchmark=True)
+
+    done.assert_outcomes(passed=1)
+    done.stdout.fnmatch_lines(
+        [
+            "test_call*energy not measured: pytest-benchmark is disabled*",
+            "energy NOT checked: test_call: *",
+        ]
+    )
 
 
 def test_junit_xml_has_the_joules_as_properties(
@@ -361,3 +375,87 @@ def test_junit_xml_has_the_joules_as_properties(
 
     text = (pytester.path / "out.xml").read_text()
     assert '<property name="energy_j" value="0.99' in text
+
+
+def test_a_parameter_or_a_fixture_of_the_same_name_is_the_suites_own(run: Run) -> None:
+    test = """
+    import pytest
+    @pytest.fixture
+    def own(): return 3
+    @pytest.mark.parametrize("energy", [1, 2])
+    def test_parameter(energy):
+        assert energy in (1, 2)
+    class TestOwn:
+        @pytest.fixture
+        def energy(self): return "mine"
+        def test_fixture(self, energy):
+            assert energy == "mine"
+    """
+
+    done = run(test, STEADY, "--energy-skip")
+
+    done.assert_outcomes(passed=3)
+
+
+def test_a_result_of_ones_own_making_cannot_write_to_the_terminal(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    run(TEST, STEADY, "--energy-save", "base")
+    (path,) = (pytester.path / ".energy" / "box-1").iterdir()
+    record = json.loads(path.read_text())
+    record["machine"]["facts"]["processor"] = "\x1b]0;gone\x07"
+    path.write_text(json.dumps(record))
+
+    done = run(TEST, STEADY, "--energy-compare", "base")
+
+    assert "\x1b" not in done.stdout.str()
+    done.stdout.fnmatch_lines(["energy NOT checked*its processor is *x1b*"])
+
+
+def test_tests_of_one_name_are_told_apart_and_sorted(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    test = """
+    import pytest
+    class TestA:
+        def test_work(self, energy): energy.pedantic(len, ("a",), rounds=3)
+    class TestB:
+        def test_work(self, energy): energy.pedantic(len, ("a",), rounds=3)
+    """
+
+    done = run(test, "5, 5, 5, 2, 2, 2", "--energy-sort", "joules")
+
+    done.stdout.re_match_lines(
+        [r"test_it.py::TestB::test_work +2.00 ", r"test_it.py::TestA::test_work +5.00 "]
+    )
+
+
+def test_a_test_that_fails_first_and_passes_then_is_kept_once(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    test = """
+    from _pytest.runner import runtestprotocol
+    def pytest_runtest_protocol(item, nextitem):
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for turn in (1, 2):
+            for report in runtestprotocol(item, nextitem=nextitem, log=False):
+                if turn == 1 and report.failed:
+                    report.outcome = "rerun"
+                item.ihook.pytest_runtest_logreport(report=report)
+            item._initrequest()
+        return True
+    """
+    pytester.makepyfile(again=test)
+    pytester.syspathinsert()
+    work = """
+    turns = []
+    def test_work(energy):
+        energy.pedantic(len, ("a",), rounds=3)
+        turns.append(1)
+        assert len(turns) == 2
+    """
+
+    run(work, "5", "-p", "again", "--energy-json", "out.json")
+
+    (found,) = json.loads((pytester.path / "out.json").read_text())["tests"]
+    assert found["outcome"] == "passed"

@@ -78,7 +78,9 @@ def test_false_alarms_are_rare_and_true_regressions_are_caught() -> None:
         ({"items": 3}, "only one of both says its items"),
         ({"provenance": Provenance.MODELLED}, "modelled, not measured"),
         ({"energy_j": None, "reason": "lost"}, "not measured: lost"),
-        ({"rounds": ()}, "0 rounds are too few"),
+        ({"rounds": ()}, "rounds: 0; it takes 3"),
+        ({"rounds": result(1.0, 0.0, 2.0).rounds}, "not all of some joules"),
+        ({"rounds": result(1.0, -3.0, 2.0).rounds}, "not all of some joules"),
     ],
 )
 def test_unlike_results_are_not_compared(fields: dict[str, object], why: str) -> None:
