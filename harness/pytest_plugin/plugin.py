@@ -4,7 +4,7 @@ Every pytest of an environment imports this module: it stays light.
 """
 
 from collections.abc import Generator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -133,19 +133,25 @@ def pytest_collection_modifyitems(
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """A test with joules has the node alone; the time that it waits is not its own."""
+    """A test with joules has the node alone; the time that it waits is not its own.
+
+    Nor is the start of the meters: a time limit of the test begins below this hook.
+    """
     with _turn(item):
         return (yield)
 
 
-def _turn(item: pytest.Item) -> Any:
+def _turn(item: pytest.Item) -> AbstractContextManager[None]:
     asked = item.config.stash[OPTIONS]
     if asked.disabled or asked.skip or not item.config.stash[HAS_ENERGY]:
         return nullcontext()
     turns = import_module("harness.pytest_plugin.turns")
-    if _is_energy(item, asked):
-        return turns.alone()
-    return turns.beside() if _is_worker(item.config) else nullcontext()
+    chosen = turns.beside if _is_worker(item.config) else nullcontext
+    if _is_energy(item, asked) and not item.get_closest_marker("skip"):
+        _session(item.config).start()
+        chosen = turns.alone
+    turn: AbstractContextManager[None] = chosen()
+    return turn
 
 
 def _is_worker(config: pytest.Config) -> bool:

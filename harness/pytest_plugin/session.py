@@ -29,6 +29,10 @@ class Session:
         self._options, self._start = options, start
         self._stack = ExitStack()
 
+    def start(self) -> None:
+        """Start the meters, unless they run."""
+        _ = self.metering
+
     @cached_property
     def metering(self) -> Metering:
         """The meters; started here."""
