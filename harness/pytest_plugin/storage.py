@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 import harness
-from harness.environment import cpu_model
+from harness.environment import cpu_model, gpus
 from harness.errors import UsageError
 from harness.near import nearest
 from harness.pytest_plugin.results import SCHEMA, Machine, Record, Result
@@ -40,7 +40,15 @@ def machine(channels: Sequence[Channel]) -> Machine:
     digest = sha256("\n".join(hardware.values()).encode()).hexdigest()[:10]
     name = f"{platform.system()}-{platform.machine()}-{digest}".lower()
     sources = ", ".join(sorted({c.source for c in meters})) or "none"
-    facts = hardware | {"meters": sources, "governor": _governor()}
+    boards = [
+        ", ".join(fact for name, fact in gpu.items() if name != "uuid")
+        for gpu in gpus(channels)
+    ]
+    facts = hardware | {
+        "meters": sources,
+        "GPUs": "; ".join(sorted(boards)) or "none",
+        "governor": _governor(),
+    }
     return Machine(name=name, facts=facts)
 
 
@@ -127,7 +135,8 @@ def find(folder: Path, name: str, here: Machine) -> Path | str:
         if any(_is_called(path, number, name) for number, path in _numbered(other))
     ]
     if elsewhere:
-        return f"{name} is of another machine ({elsewhere[0]}), this is {here.name}"
+        what = "what is kept" if name == LATEST else name
+        return f"{what} is of another machine ({elsewhere[0]}), this is {here.name}"
     if kept and name != LATEST:
         names = [path.stem for _, path in kept]
         called = [name.partition("_")[2] for name in names]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.pytest_plugin.results import Outcome, Result, Verdict
-from harness.stats import t_quantile
+from harness.stats import geometric_mean, t_quantile
 
 ENOUGH_ROUNDS = 3
 CONFIDENCE = 0.95
@@ -65,10 +65,12 @@ def judge(
         return unchecked(why, limit_ratio, baseline)
     ratio = welch(*(_joules(each) for each in (result, before)))
     allowed = DEFAULT_RATIO if limit_ratio is None else limit_ratio
-    outcome = _outcome(ratio, allowed)
-    reason = None
+    outcome, reason = _outcome(ratio, allowed), None
     if outcome == "inconclusive":
         reason = "the difference is not told from noise: more rounds (--energy-rounds)"
+    elif outcome != "equivalent" and not _is_resolved(result, before):
+        outcome = "inconclusive"
+        reason = "the meters do not resolve the difference: --energy-min-window"
     return Verdict(
         outcome=outcome,
         baseline=baseline,
@@ -116,6 +118,14 @@ def _incomparable(result: Result, before: Result) -> str | None:
     return None
 
 
+def _is_resolved(result: Result, before: Result) -> bool:
+    """Whether two results differ by more than their meters' edges can make."""
+    bounds_j = (_each(each, "relative_bound_j") for each in (result, before))
+    means_j = (geometric_mean(_joules(each)) or 0.0 for each in (result, before))
+    after_j, before_j = means_j
+    return abs(after_j - before_j) > math.fsum(max(b, default=0.0) for b in bounds_j)
+
+
 def unusable(result: Result) -> str | None:
     """Why a result cannot be compared with any; a file may hold anything."""
     count = len(result.rounds)
@@ -141,9 +151,13 @@ def _whole(result: Result) -> str:
 
 def _joules(result: Result) -> list[float]:
     """Joules of a call, or of an item where items are known, in each round."""
-    items = result.items or 1
+    return _each(result, "energy_j")
+
+
+def _each(result: Result, field: str) -> list[float]:
+    """A field of the rounds, by call or by item."""
     return [
-        r.energy_j / r.iterations / items
+        value / r.iterations / (result.items or 1)
         for r in result.rounds
-        if r.energy_j is not None
+        if (value := getattr(r, field)) is not None
     ]

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 
@@ -57,7 +56,7 @@ def test_more_joules_at_equal_time_fail_and_times_do_not_show_it(
         test_work="""
         import time
         def test_work(benchmark):
-            benchmark.pedantic(time.sleep, (0.15,), rounds=3)
+            benchmark.pedantic(time.sleep, (0.3,), rounds=4)
         """
     )
     options = ("--benchmark-joules", "--benchmark-json", "b.json")
@@ -66,7 +65,7 @@ def test_more_joules_at_equal_time_fail_and_times_do_not_show_it(
     outcomes = []
     for power_w, more in (
         (200.0, ("--energy-save", "base")),
-        (216.0, ("--energy-compare", "base", "--energy-compare-fail", "joules:5%")),
+        (240.0, ("--energy-compare", "base", "--energy-compare-fail", "joules:8%")),
     ):
         script(built_stub, monkeypatch, power_w)
         outcomes.append(run(*options, *more))
@@ -77,9 +76,9 @@ def test_more_joules_at_equal_time_fail_and_times_do_not_show_it(
     before, after = outcomes
     before.assert_outcomes(passed=1)
     after.assert_outcomes(failed=1)
-    after.stdout.re_match_lines([r".*1\.0[78]\d times the joules of 0001_base"])
-    assert stats[1] / stats[0] == pytest.approx(1.0, abs=0.04)
-    assert joules[1] / joules[0] == pytest.approx(1.08, abs=0.02)
+    after.stdout.re_match_lines([r".*1\.[12]\d+ times the joules of 0001_base"])
+    assert stats[1] / stats[0] == pytest.approx(1.0, abs=0.06)
+    assert joules[1] / joules[0] == pytest.approx(1.2, abs=0.06)
     (kept,) = (pytester.path / ".energy").glob("*/0001_base.json")
     record = json.loads(kept.read_text())
     assert "nvml.total_energy" in record["machine"]["facts"]["meters"]
@@ -151,12 +150,3 @@ def test_a_suite_without_joules_pays_for_no_library(
         ["*plugins: *joulebench*", "loaded: [[]] *plugin.plugin*"]
     )
     assert "session" not in done.stdout.lines[-1]
-
-
-def test_a_marker_is_known_where_markers_are_strict(
-    run: Run, pytester: pytest.Pytester
-) -> None:
-    done = run("--markers")
-
-    done.stdout.fnmatch_lines(["@pytest.mark.energy(max_regression=None*"])
-    assert Path(pytester.path / "reports").is_dir()

@@ -113,7 +113,8 @@ def test_a_call_returns_the_answer_and_fills_several_windows(
     iterations = found["rounds"][0]["iterations"]
     assert found["energy_j"] * iterations == pytest.approx(9.98, abs=0.001)
     assert found["extra_info"]["calls"] > 5 * iterations
-    assert all(r["busy_s"] > 0.0005 for r in found["rounds"])
+    assert iterations > 5
+    assert max(r["busy_s"] for r in found["rounds"]) > 0.0002
 
 
 def test_more_joules_than_allowed_fail_and_name_the_ratio(
@@ -459,3 +460,9 @@ def test_a_test_that_fails_first_and_passes_then_is_kept_once(
 
     (found,) = json.loads((pytester.path / "out.json").read_text())["tests"]
     assert found["outcome"] == "passed"
+
+
+def test_the_marker_is_told_among_the_markers(run: Run) -> None:
+    done = run(TEST, STEADY, "--markers")
+
+    done.stdout.fnmatch_lines(["@pytest.mark.energy(max_regression=None*"])

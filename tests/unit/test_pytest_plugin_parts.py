@@ -100,6 +100,23 @@ def test_items_are_what_is_compared_where_both_have_them() -> None:
     assert verdict.outcome == "equivalent"
 
 
+def test_a_difference_that_the_meters_do_not_resolve_is_no_regression() -> None:
+    coarse = tuple(
+        r.model_copy(update={"relative_bound_j": 1.0}) for r in result(3, 3, 3).rounds
+    )
+
+    verdict = verdicts.judge(
+        result(3.0, rounds=coarse), result(1.5, 1.5, 1.5), "base", 0.1
+    )
+    unseen = verdicts.judge(
+        result(3.0, rounds=coarse), result(2.5, 2.5, 2.5), "base", 0.1
+    )
+
+    assert verdict.outcome == "regressed"
+    assert unseen.outcome == "inconclusive"
+    assert "do not resolve" in (unseen.reason or "")
+
+
 @pytest.mark.parametrize("value", ["10%", 0.1])
 def test_a_share_is_a_percentage_or_a_number(value: object) -> None:
     found = limits.of_marker((), {"max_regression": value}, "t")
