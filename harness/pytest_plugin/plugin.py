@@ -164,7 +164,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     if PAYLOADS in item.stash:  # it runs again
         del item.stash[PAYLOADS]
     yield
-    if _is_energy(item, item.config.stash[OPTIONS]):
+    if ENERGY in item.stash or _is_energy(item, item.config.stash[OPTIONS]):
         _check(item)
 
 

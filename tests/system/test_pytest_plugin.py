@@ -255,6 +255,16 @@ def test_only_what_passed_becomes_a_baseline(
     assert [t["name"] for t in first["tests"]] == ["test_work"]
 
 
+def test_a_regression_is_never_kept_as_the_next_baseline(run: Run) -> None:
+    limit = ("--energy-compare", "base", "--energy-compare-fail", "joules:10%")
+    run(TEST, STEADY, "--energy-save", "base").assert_outcomes(passed=1)
+
+    done = run(TEST, "19.9, 20.0, 20.1", *limit, "--energy-save", "worse")
+
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["energy not kept as worse: no test that passed*"])
+
+
 @pytest.mark.parametrize(
     ("option", "passed", "skipped"), [("--energy-only", 1, 1), ("--energy-skip", 1, 1)]
 )
@@ -466,3 +476,21 @@ def test_the_marker_is_told_among_the_markers(run: Run) -> None:
     done = run(TEST, STEADY, "--markers")
 
     done.stdout.fnmatch_lines(["@pytest.mark.energy(max_regression=None*"])
+
+
+def test_a_fixture_that_is_asked_for_late_is_told_as_well(run: Run) -> None:
+    test = """
+    def test_work(request):
+        request.getfixturevalue("energy").pedantic(len, ("a",), rounds=3)
+    """
+
+    run(test, "5").stdout.re_match_lines([r"test_work +5\.00 "])
+
+
+def test_the_meters_start_before_a_time_limit_does(run: Run) -> None:
+    test = "import pytest\n@pytest.mark.timeout(0.4)" + TEST
+
+    done = run(test, "*(__import__('time').sleep(0.6) or (5.0,))")
+
+    done.assert_outcomes(passed=1)
+    done.stdout.re_match_lines([r"test_work +500 "])
