@@ -261,7 +261,7 @@ class Meter:
             raise BenchError(
                 "the meter is not running", hint="with Meter() as meter: ..."
             )
-        _synchronise()
+        synchronise()
         start_ns = client.open_window(aligned=self._aligned)
         cpu_s = process_cpu_s()
         is_sound = False
@@ -271,7 +271,7 @@ class Meter:
         finally:
             # What went wrong in the block is told, not that the meter failed as well.
             with nullcontext() if is_sound else suppress(BenchError):
-                _synchronise()
+                synchronise()
                 own_cpu_s = process_cpu_s() - cpu_s
                 window.result = self._close(client, start_ns, window.name, own_cpu_s)
 
@@ -284,7 +284,7 @@ class Meter:
         return reading_of(name, measured)
 
 
-def _synchronise() -> None:
+def synchronise() -> None:
     """Wait for the GPU's queue where this process uses one; torch is not imported."""
     torch: Any = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():

@@ -38,7 +38,7 @@ def geometric_mean(values: Sequence[float]) -> float | None:
 
 
 @lru_cache(maxsize=4096)
-def t_quantile(freedom: int, confidence: float) -> float:
+def t_quantile(freedom: float, confidence: float) -> float:
     """Two-sided quantile of Student's t."""
     from scipy.special import stdtrit
 

@@ -1,0 +1,1 @@
+"""Joules of tests: a pytest plugin that measures, keeps and compares them."""
