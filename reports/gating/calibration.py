@@ -17,10 +17,10 @@ from reports.gating.rule import (
     Contrast,
     Margin,
     Tested,
+    as_family,
     detectable_ratio,
     of_rounds,
     p_of,
-    tested,
     verdict,
 )
 from reports.gating.verdicts import Run
@@ -118,8 +118,8 @@ def _calibrated(
         floor = max(floor, measures.resolved_j(trials))
     margin, base = Margin(limits.delta, floor), math.exp(float(np.log(values).mean()))
     spread = float(np.log(values).std(ddof=1))
-    (found,) = tested([of_rounds(*halves)], policy.alpha)
-    (typical,) = tested([_typical(spread, count)], policy.alpha)
+    (found,) = as_family([of_rounds(*halves)], policy.alpha)
+    (typical,) = as_family([_typical(spread, count)], policy.alpha)
     seen = detectable_ratio(typical, base, margin)
     return Calibrated(
         key=key,

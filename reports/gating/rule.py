@@ -125,7 +125,7 @@ def _columns(
     return values, parts, np.array([each.items for each in found])
 
 
-def tested(contrasts: Sequence[Contrast], alpha: float) -> list[Tested]:
+def as_family(contrasts: Sequence[Contrast], alpha: float) -> list[Tested]:
     """All contrasts of a gate as one family: alpha is the chance of any false one."""
     if not contrasts:
         return []

@@ -1,5 +1,7 @@
 """A gate for people at a terminal."""
 
+from collections.abc import Iterable
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -60,11 +62,20 @@ def cells(row: GateRow) -> tuple[str, ...]:
 
 def reasons(report: GateReport) -> list[str]:
     """Why rows are undecided, those of one reason together."""
-    said: dict[tuple[str, str], list[str]] = {}
-    for row in report.rows:
-        if row.reason:
-            said.setdefault((row.verdict, row.reason), []).append(row.key)
-    return [f"{_few(keys)}: {v}: {why}" for (v, why), keys in said.items()]
+    pairs = [
+        (f"{row.verdict}: {row.reason}" if row.reason else None, row.key)
+        for row in report.rows
+    ]
+    return _grouped(pairs)
+
+
+def _grouped(pairs: Iterable[tuple[str | None, str]]) -> list[str]:
+    """Reasons, each once with the names it holds for."""
+    said: dict[str, list[str]] = {}
+    for reason, key in pairs:
+        if reason:
+            said.setdefault(reason, []).append(key)
+    return [f"{_few(keys)}: {reason}" for reason, keys in said.items()]
 
 
 def _few(keys: list[str]) -> str:
@@ -97,9 +108,8 @@ def render_calibration(found: Calibration, console: Console) -> None:
         table.add_row(*(escape(printable(text)) for text in _calibrated(row)))
     if known:
         console.print(table)
-    for row in found.rows:
-        if row.reason:
-            _print(console, f"  {row.key}: {row.metric}: {row.reason}", "dim")
+    for line in _grouped((row.reason, row.key) for row in found.rows):
+        _print(console, f"  {line}", "dim")
     for note in found.notes:
         _print(console, f"note: {note}", "yellow")
     if known:

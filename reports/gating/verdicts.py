@@ -22,11 +22,11 @@ from reports.gating.rule import (
     Contrast,
     Margin,
     Tested,
+    as_family,
     detectable_ratio,
     loses_accuracy,
     of_rounds,
     ratio_of,
-    tested,
     verdict,
 )
 from reports.gating.surroundings import Surroundings, differing, unknown
@@ -261,7 +261,7 @@ def _judged(drafts: Sequence[Draft], alpha: float) -> list[GateRow]:
     """Verdicts of one family: every ratio that varies, and every accuracy."""
     costs = [d.cost for d in drafts if d.cost and not d.is_exact]
     accuracies = [d.accuracy for d in drafts if d.accuracy and d.accuracy.deviation]
-    family = iter(tested(costs + accuracies, alpha))
+    family = iter(as_family(costs + accuracies, alpha))
     ratios = [_told(d.cost, family, is_exact=d.is_exact) for d in drafts]
     deltas = [
         _told(d.accuracy, family, is_exact=not (d.accuracy and d.accuracy.deviation))
