@@ -17,7 +17,8 @@ from harness.readings import Channel
 
 PACKAGES = (
     "torch", "torchao", "transformers", "numpy", "codecarbon", "ecologits",
-    "nvidia-ml-py",
+    "nvidia-ml-py", "onnxruntime", "openvino", "nncf", "torch-tensorrt",
+    "torch-pruning", "peft",
 )  # fmt: skip
 FLAGS_OF_INTEREST = (
     "avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16",

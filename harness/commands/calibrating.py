@@ -1,6 +1,8 @@
 """`bench gate calibrate`."""
 
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from harness.commands.console import out, print_text
@@ -54,5 +56,6 @@ def _measured(subjects: Sequence[str], output: Path | None, rounds: int) -> Path
             "one suite, or run folders", hint="bench gate calibrate SUITE|RUN..."
         )
     folder = output or Path("runs") / f"calibration-{Path(subjects[0]).stem}"
-    run_suite(subjects[0], folder, [f"protocol.rounds={rounds}"], None, "local")
+    with redirect_stdout(sys.stderr):  # the calibration alone is the result
+        run_suite(subjects[0], folder, [f"protocol.rounds={rounds}"], None, "local")
     return folder

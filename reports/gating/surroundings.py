@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.errors import UsageError
+from harness.inputs import FILE as INPUTS
+from harness.inputs import Inputs
 from harness.noun import Noun
 from harness.plan import Plan
 
@@ -55,7 +57,7 @@ def of_run(path: Path) -> Surroundings:
             facts[name] = str(version or "not installed")
     facts |= _gpus(machine.get("gpus"))
     facts["sensors"] = _sensors(machine.get("channels"))
-    facts |= _asked(path / "plan.json")
+    facts |= _asked(path / "plan.json") | _data(path / INPUTS)
     cores = machine.get("cores_logical")
     return Surroundings(facts=facts, cores=cores if isinstance(cores, int) else None)
 
@@ -115,6 +117,15 @@ def _sensors(channels: Any) -> str:
         if isinstance(each, dict) and each.get("quantity") in ("energy_j", "power_w")
     }
     return ", ".join(sorted(found)) or "none"
+
+
+def _data(path: Path) -> dict[str, str]:
+    """Digest of each file of the user's that the run read."""
+    try:
+        read = Inputs.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return {}
+    return {f"data {name}": digest[:12] for name, digest in read.sha256.items()}
 
 
 def _asked(path: Path) -> dict[str, str]:

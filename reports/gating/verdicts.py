@@ -254,7 +254,8 @@ def _accuracy(pair: Pair) -> Contrast | None:
         return None
     value = (mean(new.accuracies) or 0.0) - (mean(old.accuracies) or 0.0)
     items = items_variance(old, new, (1.0, 1.0))
-    return Contrast(value, (rounds[0], rounds[1]), items)
+    looks = pair.looks if rounds[0][0] or rounds[1][0] else 1.0
+    return Contrast(value, (rounds[0], rounds[1]), items, looks)
 
 
 def _judged(drafts: Sequence[Draft], alpha: float) -> list[GateRow]:

@@ -24,11 +24,12 @@ CELLS = ((0.01, 5), (0.03, 5), (0.08, 5), (0.08, 10))
 DELTA = 0.05
 HEAD = """# The gate, measured
 
-Share of gates that fail on simulated log-normal joules, delta 5 %, alpha 5 %, by the
-gate's own code ({trials} gates a cell, seeded; `make gate-truth`). A change of exactly
-delta is caught by any such rule about half of the time.
+Share of gates that fail on simulated log-normal joules, delta 5 %, alpha 5 %: what is
+usual and the gate's own code without a change, then the gate with one ({trials} gates a
+cell, seeded; `make gate-truth`). A change of exactly delta is caught by any such rule
+about half of the time.
 
-| spread of runs, n a side | one run, alarm at 5 % | means, alarm at 5 % | the gate: no change | +10 % | +20 % |
+| spread, n a side | one run > 5 % | means > 5 % | the gate | +10 % | +20 % |
 |---|--:|--:|--:|--:|--:|
 """
 Rule = Callable[[Array, Array], bool]

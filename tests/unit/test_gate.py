@@ -19,8 +19,8 @@ HERE = Surroundings(facts={"processor": "EPYC", "torch": "2.13"}, cores=4)
 
 
 def rounds(joules: Sequence[float], **given: Any) -> list[TrialRecord]:
-    given = {"n": 100_000, "precision": "fp32"} | given
-    precision = given.pop("precision")
+    precision = str(given.pop("precision", "fp32"))
+    given = {"n": 100_000} | given
     return [trial(precision, j, round=n, **given) for n, j in enumerate(joules)]
 
 
