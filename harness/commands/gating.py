@@ -7,11 +7,11 @@ from typing import NamedTuple
 from harness.commands.comparing import DRIFTED
 from harness.commands.console import out, print_text, warn
 from harness.commands.ranking import FIXED, stored_plan
-from harness.errors import OutputError
+from harness.errors import OutputError, UsageError
 from harness.outcomes import Outcomes
 from harness.sequential import ONE_LOOK, looks_of
 from harness.sessions import drifted
-from harness.store import RunFolder, read_runs
+from harness.store import RUN_ID, RunFolder, read_runs
 from reports.gating import exports, terminal
 from reports.gating.findings import Demands
 from reports.gating.policy import Policy, load_policy
@@ -41,6 +41,8 @@ class Asked(NamedTuple):
 
 def gate(asked: Asked) -> int:
     """Hold one run against another, or two; the exit code is the verdict."""
+    for other in filter(None, (asked.baseline, asked.anchor)):
+        _check_apart(other, asked.candidate)
     policy = load_policy(asked.policy) if asked.policy else Policy()
     anchor = stored_run(asked.anchor) if asked.anchor else None
     found = gate_runs(
@@ -60,6 +62,25 @@ def gate(asked: Asked) -> int:
     if asked.annotations and not asked.as_json:
         print_text(exports.to_annotations(found))
     return found.exit_code
+
+
+def _check_apart(one: Path, candidate: Path) -> None:
+    """Refuse a run that is held against itself, which would always pass.
+
+    Raises:
+        UsageError: Both are one run.
+    """
+    marks = [(path / RUN_ID).read_bytes() for path in (one, candidate) if _marked(path)]
+    is_copy = len(marks) == 2 and marks[0] == marks[1]
+    if one.resolve() == candidate.resolve() or is_copy:
+        raise UsageError(
+            f"{candidate}: the same run as {one}",
+            hint="bench gate calibrate is what holds a run against itself",
+        )
+
+
+def _marked(path: Path) -> bool:
+    return (path / RUN_ID).is_file()
 
 
 def stored_run(path: Path) -> Run:

@@ -44,7 +44,7 @@ def modelled_share(trial: TrialRecord) -> float:
     total = trial.total
     if total is None or total.energy_j is None or total.provenance is None:
         return 1.0
-    if total.modelled_ratio is None:
+    if total.modelled_ratio is None or not math.isfinite(total.modelled_ratio):
         return 0.0 if total.provenance is Provenance.MEASURED else 1.0
     return min(1.0, max(0.0, total.modelled_ratio))
 

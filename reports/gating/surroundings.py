@@ -98,9 +98,15 @@ def _words(value: Any) -> str:
     return str(value)
 
 
+def _dicts(listed: Any) -> list[dict[str, Any]]:
+    """Members of a list in a file of others that can be read."""
+    members = listed if isinstance(listed, list) else []
+    return [each for each in members if isinstance(each, dict)]
+
+
 def _gpus(listed: Any) -> dict[str, str]:
     """Boards by name and power limit, without their UUIDs."""
-    boards = [each for each in listed or () if isinstance(each, dict)]
+    boards = _dicts(listed)
     found = {"GPUs": " + ".join(sorted(str(b.get("name")) for b in boards)) or "none"}
     for key, words in (("driver", "GPU driver"), ("power_limit_w", "GPU power limit")):
         told = {str(board[key]) for board in boards if board.get(key)}
@@ -113,8 +119,8 @@ def _sensors(channels: Any) -> str:
     """Sources of joules with their tier."""
     found = {
         f"{each.get('domain')} by {each.get('source')} (tier {each.get('tier')})"
-        for each in channels or ()
-        if isinstance(each, dict) and each.get("quantity") in ("energy_j", "power_w")
+        for each in _dicts(channels)
+        if each.get("quantity") in ("energy_j", "power_w")
     }
     return ", ".join(sorted(found)) or "none"
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from harness.outcomes import Outcomes
@@ -106,6 +107,7 @@ def gate(
     rows = tuple(_judged(drafts, policy.alpha))
     if not any(row.accuracy_delta.value is not None for row in rows):
         notes.append(ACCURACY_UNCHECKED)
+    notes += _idle_keys(policy, rows, (baseline, candidate))
     found = report(
         rows, tuple(dict.fromkeys(notes)), policy.alpha, demands or Demands()
     )
@@ -113,6 +115,24 @@ def gate(
         return found
     unchecked = ENERGY_UNCHECKED.format(measures.ENERGY_ABSENT)
     return found.model_copy(update={"notes": (unchecked, *found.notes)})
+
+
+def _idle_keys(
+    policy: Policy, rows: Sequence[GateRow], runs: Sequence[Run]
+) -> list[str]:
+    """What the policy names and nothing here is called."""
+    patterns = {each.key for each in policy.overrides}
+    keys = {row.key for row in rows}
+    idle = [p for p in patterns if not any(fnmatchcase(key, p) for key in keys)]
+    facts = {name for run in runs for name in run.surroundings.facts}
+    return [
+        *(f"policy: overrides: no configuration matches {p!r}" for p in sorted(idle)),
+        *(
+            f"policy: ignore: no fact is called {n!r}"
+            for n in policy.ignore
+            if n not in facts
+        ),
+    ]
 
 
 def _drafts(
@@ -161,6 +181,8 @@ def _lacking(
             return f"in the {name}: {side.row.reason or 'it did not finish'}"
     if sides[0] is None or sides[1] is None:
         return None
+    if sides[0].row.accuracy.value is not None and sides[1].row.accuracy.value is None:
+        return "in the candidate: no accuracy, which the baseline has"
     ours, theirs = measured_as(sides[0]), measured_as(sides[1])
     for what, mine in ours.items():
         if mine != theirs[what]:
@@ -245,6 +267,8 @@ def _accuracy(pair: Pair) -> Contrast | None:
     old, new = (side.evidence for side in pair.sides)
     if old is None or new is None:
         return None
+    if any(side.row.accuracy.value is None for side in pair.sides):
+        return None  # what was recorded is no accuracy in [0, 1]
     rounds = [
         (variance_of_mean(each.accuracies), max(len(each.accuracies) - 1.0, 1.0))
         for each in (old, new)

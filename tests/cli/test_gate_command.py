@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -133,3 +134,20 @@ def test_runs_of_two_machines_are_not_calibrated_together(tmp_path: Path) -> Non
 
     with pytest.raises(UsageError, match="not made like"):
         calibrating.calibrate([str(r) for r in runs], None, None, 10, as_json=True)
+
+
+def test_a_run_is_not_held_against_itself(tmp_path: Path) -> None:
+    run = stored(tmp_path / "a", NEAR)
+    copy = shutil.copytree(run, tmp_path / "copy")
+
+    for other in (run, copy):
+        with pytest.raises(UsageError, match="the same run"):
+            gating.gate(asked(run, other))
+
+
+@pytest.mark.parametrize("broken", [5, "x", ["x"], {"a": 1}, None])
+def test_a_description_of_any_shape_can_be_read(tmp_path: Path, broken: object) -> None:
+    facts = dict.fromkeys(("packages", "gpus", "channels", "cpu_flags"), broken)
+    old, new = (stored(tmp_path / name, NEAR, **facts) for name in "ab")
+
+    assert gating.gate(asked(old, new)) == 0

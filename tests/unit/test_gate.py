@@ -253,3 +253,39 @@ def test_an_anchor_catches_one_percent_a_commit() -> None:
     assert 1 in pinned[9:14]
     assert set(pinned[14:]) == {1}
     assert {row.against for row in found.rows} == {"baseline", "anchor"}
+
+
+@pytest.mark.parametrize("accuracy", [None, float("nan"), 7.0])
+def test_a_candidate_without_an_accuracy_is_not_green(accuracy: float | None) -> None:
+    old = rounds(NEAR) + rounds(NEAR, precision="bf16")
+    new = rounds(NEAR, accuracy=accuracy) + rounds(
+        [j * 1.5 for j in NEAR], precision="bf16"
+    )
+
+    found = gated(old, new)
+
+    why = {row.key.split("/")[2]: (row.verdict, row.reason) for row in found.rows}
+    said = "in the candidate: no accuracy, which the baseline has"
+    assert why["fp32"] == ("not-comparable", said)
+    assert why["bf16"][0] == "regressed"  # what is broken hides nothing else
+    assert found.exit_code == 1
+
+
+@pytest.mark.parametrize("share", [float("nan"), None])
+def test_an_unreadable_share_makes_no_modelled_joule_measured(
+    share: float | None,
+) -> None:
+    old, new = (
+        rounds(NEAR, provenance="modelled", modelled_ratio=share) for _ in range(2)
+    )
+
+    assert gated(old, new).exit_code == 4
+
+
+def test_what_a_policy_names_in_vain_is_said() -> None:
+    policy = Policy(overrides=(Override(key="bret/*"),), ignore=("troch",))
+
+    notes = gated(rounds(NEAR), rounds(NEAR), policy=policy).notes
+
+    assert "policy: overrides: no configuration matches 'bret/*'" in notes
+    assert "policy: ignore: no fact is called 'troch'" in notes
