@@ -289,3 +289,33 @@ def test_what_a_policy_names_in_vain_is_said() -> None:
 
     assert "policy: overrides: no configuration matches 'bret/*'" in notes
     assert "policy: ignore: no fact is called 'troch'" in notes
+
+
+def test_load_of_others_is_not_the_works() -> None:
+    calm, busy = (
+        modelled([0.4 + other + n / 1000 for n in range(5)]) for other in (0.0, 0.5)
+    )
+    shared = [
+        t.model_copy(
+            update={
+                "utilization": t.utilization.model_copy(
+                    update={"foreign_cpu_ratio": 0.5}
+                )
+            }
+        )
+        for t in busy
+    ]
+
+    (row,) = [r for r in gated(calm, shared).rows if r.metric == "cpu_per_item_s"]
+
+    assert row.ratio.value == pytest.approx(1.0)
+    assert gated(calm, busy).exit_code == 1
+
+
+def test_rounds_side_by_side_share_their_drift() -> None:
+    drifting = [50.0, 55.0, 60.0, 66.0, 72.0]
+    old, new = rounds(drifting), rounds([j * 1.2 for j in drifting])
+    slightly = new[:4] + rounds([*drifting[:4], drifting[4] * 1.21])[4:]
+
+    assert gated(old, slightly).exit_code == 0
+    assert gated(old, slightly, paired=True).exit_code == 1
