@@ -11,7 +11,7 @@ else
 TORCH ?= torch==$(TORCH_VERSION)
 endif
 
-.PHONY: bench test lint slow figures findings engines peers sequential ranking-truth clean
+.PHONY: bench test lint slow figures findings engines peers sequential ranking-truth gate-truth clean
 bench: .venv/.installed
 	$(BIN)/bench run $(SUITE)
 
@@ -46,6 +46,9 @@ engines: .venv/.tested
 # Coverage and false verdicts of the ranking, on simulated runs; a few minutes.
 ranking-truth: .venv/.tested
 	$(BIN)/python -m tests.bench.ranking_truth
+
+gate-truth: .venv/.tested
+	$(BIN)/python -m tests.bench.gate_truth
 
 # Zeus has an environment of its own: its wheel brings packages named tests and docs.
 peers: .venv/.tested .venv-peers/.installed

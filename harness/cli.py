@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from harness import cli_history, cli_report, registry
+from harness import cli_gate, cli_history, cli_report, registry
 from harness.cli_parts import AsCsv, AsJson, AsMarkdown, Metric
 from harness.cli_parts import call as _call
 from harness.commands import streams
@@ -30,6 +30,7 @@ factors = typer.Typer(
 )
 app.add_typer(data, name="data")
 app.add_typer(factors, name="factors")
+app.add_typer(cli_gate.app, name="gate")
 app.add_typer(cli_history.app, name="history")
 app.add_typer(cli_report.app, name="report")
 
@@ -257,7 +258,7 @@ def list_(
 
 @app.command()
 def schema(
-    what: Annotated[str, typer.Argument(help="suite, trial or site.")],
+    what: Annotated[str, typer.Argument(help="suite, trial, site or gate.")],
 ) -> None:
     """Print a JSON Schema."""
     _call("catalogue:schema", what)

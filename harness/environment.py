@@ -2,7 +2,8 @@
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -16,7 +17,8 @@ from harness.readings import Channel
 
 PACKAGES = (
     "torch", "torchao", "transformers", "numpy", "codecarbon", "ecologits",
-    "nvidia-ml-py",
+    "nvidia-ml-py", "onnxruntime", "openvino", "nncf", "torch-tensorrt",
+    "torch-pruning", "peft",
 )  # fmt: skip
 FLAGS_OF_INTEREST = (
     "avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16",
@@ -40,6 +42,7 @@ def describe(
         "memory_bytes": psutil.virtual_memory().total,
         "load_1min": os.getloadavg()[0],
         "packages": {name: _version(name) for name in PACKAGES},
+        "governor": governor(),
         "gpus": gpus(channels),
         "channels": [channel.model_dump(mode="json") for channel in channels],
         "meters_unavailable": [
@@ -63,18 +66,26 @@ def gpus(channels: Sequence[Channel], nvml: Any = None) -> list[dict[str, str]]:
     nvml = nvml or import_module("pynvml")
     try:
         nvml.nvmlInit()
-        found = [
-            {
-                "uuid": uuid,
-                "name": str(
-                    nvml.nvmlDeviceGetName(nvml.nvmlDeviceGetHandleByUUID(uuid))
-                ),
-            }
-            for uuid in uuids
-        ]
+        found = [_board(uuid, nvml) for uuid in uuids]
         nvml.nvmlShutdown()
     except nvml.NVMLError:
         return []
+    return found
+
+
+def _board(uuid: str, nvml: Any) -> dict[str, str]:
+    """Name of a board; its driver and power limit where they are told."""
+    handle = nvml.nvmlDeviceGetHandleByUUID(uuid)
+    facts: dict[str, Callable[[], str]] = {
+        "driver": lambda: str(nvml.nvmlSystemGetDriverVersion()),
+        "power_limit_w": lambda: (
+            f"{nvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000:g}"
+        ),
+    }
+    found = {"uuid": uuid, "name": str(nvml.nvmlDeviceGetName(handle))}
+    for name, ask in facts.items():
+        with suppress(nvml.NVMLError, AttributeError):
+            found[name] = ask()
     return found
 
 
@@ -105,3 +116,12 @@ def cpu_flags() -> list[str]:
     info = _cpuinfo()
     present = set((info.get("flags") or info.get("Features") or "").split())
     return [flag for flag in FLAGS_OF_INTEREST if flag in present]
+
+
+def governor(root: Path = Path("/sys/devices/system/cpu")) -> str | None:
+    """What decides the processors' frequency; None where the kernel does not tell."""
+    told = set()
+    for path in root.glob("cpu[0-9]*/cpufreq/scaling_governor"):
+        with suppress(OSError):
+            told.add(path.read_text(encoding="ascii", errors="replace").strip())
+    return " + ".join(sorted(told)) or None

@@ -116,7 +116,7 @@ def compare(
     """
     if by not in METRICS:
         raise UsageError(f"no metric is called {by!r}", f"one of {', '.join(METRICS)}")
-    first, second = (_sides(*run) for run in zip(runs, outcomes, looks, strict=True))
+    first, second = (sides_of(*run) for run in zip(runs, outcomes, looks, strict=True))
     tested, rest = [], []
     for key in sorted(first.keys() & second.keys()):
         reason = _apart(first[key], second[key])
@@ -148,7 +148,7 @@ def _notes(rows: Sequence[Compared], looks: tuple[Looks, Looks]) -> tuple[str, .
     return (f"intervals corrected for {' or '.join(map(str, counts))} looks",)
 
 
-def _sides(
+def sides_of(
     records: Sequence[TrialRecord], kept: Outcomes, looks: Looks
 ) -> dict[str, Side]:
     """Configurations of a run by key."""
@@ -167,14 +167,14 @@ def _apart(one: Side, two: Side) -> str | None:
     for side, name in ((one, "first"), (two, "second")):
         if why := side.row.reason or constant_answer(side.row):
             return f"in the {name} run: {why}"
-    ours, theirs = _measured_as(one), _measured_as(two)
+    ours, theirs = measured_as(one), measured_as(two)
     for what, mine in ours.items():
         if mine != theirs[what]:
             return f"{what} differ: {mine} against {theirs[what]}"
     return None
 
 
-def _measured_as(side: Side) -> dict[str, str]:
+def measured_as(side: Side) -> dict[str, str]:
     """What must agree before joules are compared, in words."""
     usable = [trial for trial in side.trials if not unusable(trial)]
     totals = [trial.total for trial in usable if trial.total]
@@ -205,11 +205,11 @@ def _measured(one: Side, two: Side, by: str, floor: float) -> Tested | None:
         return None
     slopes = leverage(one.row, by), leverage(two.row, by)
     alpha = min(old.looks.alpha, new.looks.alpha)
-    score = _difference((scores[0], scores[1]), _items(old, new, slopes), alpha)
+    score = _difference((scores[0], scores[1]), items_variance(old, new, slopes), alpha)
     joules = np.log(old.item_j), np.log(new.item_j)
     energy = _difference(joules, 0.0, alpha)
     right = np.array(old.accuracies), np.array(new.accuracies)
-    accuracy = _difference(right, _items(old, new, (1.0, 1.0)), alpha)
+    accuracy = _difference(right, items_variance(old, new, (1.0, 1.0)), alpha)
     enough = min(len(old.rounds), len(new.rounds)) >= ENOUGH_ROUNDS
     is_training = one.row.configuration.phase is Phase.TRAIN  # seeds differ by round
     lost = _lost_accuracy(one.row, two.row, floor)
@@ -238,6 +238,12 @@ def _difference(sides: tuple[Array, Array], items: float, alpha: float) -> Diffe
     return Difference(value, (first, second), items, alpha)
 
 
+def paired_answers(sides: tuple[Side, Side]) -> bool:
+    """Whether both answered the same items."""
+    old, new = sides[0].evidence, sides[1].evidence
+    return old is not None and new is not None and _common(old, new) is not None
+
+
 def _columns(
     found: Sequence[Difference],
 ) -> tuple[Array, list[tuple[Array, Array]], Array]:
@@ -259,7 +265,7 @@ def _common(old: Evidence, new: Evidence) -> tuple[Array, Array] | None:
     return ours, theirs
 
 
-def _items(old: Evidence, new: Evidence, slopes: tuple[float, float]) -> float:
+def items_variance(old: Evidence, new: Evidence, slopes: tuple[float, float]) -> float:
     """Variance of the difference over items."""
     pair = _common(old, new)
     if pair is None:

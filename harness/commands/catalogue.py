@@ -11,6 +11,7 @@ from harness.records import TrialRecord
 from harness.scenarios import SCENARIOS
 from harness.site import site_schema
 from harness.suite import bundled_configs, suite_schema
+from reports.gating.policy import policy_schema
 
 
 def list_members(what: str, *, as_json: bool) -> int:
@@ -83,6 +84,7 @@ def schema(what: str) -> int:
         "suite": suite_schema,
         "trial": TrialRecord.model_json_schema,
         "site": site_schema,
+        "gate": policy_schema,
     }
     if what not in known:
         raise UsageError(

@@ -20,7 +20,6 @@ from harness.readings import Channel, Provenance
 
 NUMBERED = re.compile(r"(\d{4,})_(.+)\.json")
 LATEST = "latest"
-GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
 def machine(channels: Sequence[Channel]) -> Machine:
@@ -47,16 +46,9 @@ def machine(channels: Sequence[Channel]) -> Machine:
     facts = hardware | {
         "meters": sources,
         "GPUs": "; ".join(sorted(boards)) or "none",
-        "governor": _governor(),
+        "governor": environment.governor() or "unknown",
     }
     return Machine(name=name, facts=facts)
-
-
-def _governor() -> str:
-    try:
-        return GOVERNOR.read_text(encoding="ascii").strip()
-    except OSError:
-        return "unknown"
 
 
 def record(

@@ -69,7 +69,8 @@ def test_a_run_is_measured_and_comes_out_again_byte_for_byte(
     assert done.returncode == 0, done.stderr
     assert "2 of 2 records came out byte for byte" in again.stdout
     machine = json.loads((tmp_path / "run" / "machine.json").read_text())
-    assert machine["gpus"] == [{"uuid": UUID, "name": gpu.name}]
+    facts = {"driver": "580.00", "power_limit_w": "700"}
+    assert machine["gpus"] == [{"uuid": UUID, "name": gpu.name, **facts}]
     assert gpu.name in machine_names(machine)
     frozen = json.loads((tmp_path / "run" / "factors.json").read_text())["intensity"]
     assert again.returncode == 0
