@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 import harness
-from harness.environment import cpu_model, gpus
+from harness.environment import cpu_model, governor, gpus
 from harness.errors import UsageError
 from harness.near import nearest
 from harness.pytest_plugin.results import SCHEMA, Machine, Record, Result
@@ -46,7 +46,7 @@ def machine(channels: Sequence[Channel]) -> Machine:
     facts = hardware | {
         "meters": sources,
         "GPUs": "; ".join(sorted(boards)) or "none",
-        "governor": environment.governor() or "unknown",
+        "governor": governor() or "unknown",
     }
     return Machine(name=name, facts=facts)
 
