@@ -11,6 +11,8 @@ from reports.formatting import percent
 from reports.ranking_page.material import Origin
 
 SHA_LETTERS = 12
+MOST_BYTES = 2**60
+"""No machine has more; a number beyond is a fault of the file."""
 
 
 def origin(paths: Sequence[Path], plans: Sequence[Plan | None]) -> Origin:
@@ -58,7 +60,7 @@ def _machine(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if isinstance(gpus, list) and gpus:
         yield "accelerators", ", ".join(map(str, gpus))
     memory_bytes = facts.get("memory_bytes")
-    if isinstance(memory_bytes, (int, float)):
+    if isinstance(memory_bytes, (int, float)) and 0 < memory_bytes < MOST_BYTES:
         yield "memory", f"{memory_bytes / 2**30:.0f} GiB"
     yield "system", str(facts.get("system", "unknown"))
     yield "Python", str(facts.get("python", "unknown"))

@@ -9,8 +9,8 @@ from harness.commands.console import warn
 from harness.commands.origin import origin
 from harness.commands.ranking import ranked, stored_plan
 from harness.commands.reporting import Target, Writer, write
+from harness.commands.stored import read_once
 from harness.errors import UsageError
-from harness.store import read_runs
 from reports import exports
 from reports.page.blocks import Page
 from reports.page.html import MARK, html
@@ -33,7 +33,7 @@ def ranking(
             hint="-o FILE, or -o FOLDER",
         )
     files = target.files("ranking", paths[0], FORMATS)
-    result = read_runs(paths)
+    paths, result = read_once(paths)
     plans = [stored_plan(path) for path in paths]
     made, faults = ranked(plans[0], paths, result, by, allow_mixed=allow_mixed)
     for sentence in (*result.faults, *faults, *made.warnings):

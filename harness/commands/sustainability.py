@@ -11,6 +11,7 @@ import harness
 from harness.commands.console import print_text, warn
 from harness.commands.ranking import ranked, stored_plan
 from harness.commands.reporting import Target, Writer, write
+from harness.commands.stored import read_once
 from harness.errors import UsageError
 from harness.factor import Factor
 from harness.factors.lock import read_lock
@@ -19,7 +20,7 @@ from harness.ledger import Ledger, ledger_of, machine_names
 from harness.near import nearest
 from harness.plan import Plan
 from harness.site import load_site
-from harness.store import ReadResult, RunFolder, read_runs
+from harness.store import ReadResult, RunFolder
 from reports.disclosure import ALL, EXPORTS, export, subject_of
 from reports.disclosure import Subject as Disclosed
 from reports.page.blocks import Page
@@ -69,7 +70,8 @@ def sustainability(paths: Sequence[Path], target: Target, given: SiteOptions) ->
     write(files, _writers(assess_material(material, given), target))
     if given.export:
         folder = target.output or paths[0]
-        for path in export(_disclosed(material), given.export, folder):
+        subject, force = _disclosed(material), target.force
+        for path in export(subject, given.export, folder, force=force):
             print_text(str(path))
     return 0
 
@@ -107,8 +109,7 @@ class Material(NamedTuple):
 
 def gather(paths: Sequence[Path], given: SiteOptions) -> Material:
     """Runs and factors; a server without a PUE is refused."""
-    paths = list(dict.fromkeys(paths))
-    result = read_runs(paths)
+    paths, result = read_once(paths)
     plans = [stored_plan(path) for path in paths]
     runs = [facts_of(path, plan) for path, plan in zip(paths, plans, strict=True)]
     ledger = completed(site_ledger(paths, given, runs), runs, given.assume)

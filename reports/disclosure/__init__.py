@@ -5,6 +5,7 @@ one line here.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import NothingMeasured, OutputError, UsageError
@@ -40,21 +41,26 @@ EXPORTS: Mapping[str, Files] = {
     "statement": statement.files,
 }
 ALL = "all"
+MAKER = b"joulebench"
+HEAD_BYTES = 1 << 20
 
 
-def export(subject: Subject, names: Sequence[str], folder: Path) -> tuple[Path, ...]:
-    """Write a subject in some formats; files that are there are replaced.
+def export(
+    subject: Subject, names: Sequence[str], folder: Path, *, force: bool = False
+) -> tuple[Path, ...]:
+    """Write a subject in some formats; our own files that are there are replaced.
 
     Args:
         subject: What is disclosed.
         names: Of EXPORTS, or `all`.
         folder: Made where it is not there.
+        force: Files of others are replaced, too.
 
     Returns:
         What was written, in order.
 
     Raises:
-        UsageError: No such format.
+        UsageError: No such format, or a file of others is there; nothing is written.
         NothingMeasured: No configuration has energy to disclose, or none has the carbon
             that the format is about.
         OutputError: The folder takes nothing.
@@ -79,14 +85,41 @@ def export(subject: Subject, names: Sequence[str], folder: Path) -> tuple[Path, 
             + subject.reasons.get("location_kg", words.UNKNOWN),
             hint="name the place and the PUE in the site file",
         )
+    if not force:
+        for name, _ in files:
+            _check_ours(folder / name)
     return tuple(_write(folder / name, text) for name, text in files)
 
 
+def _check_ours(path: Path) -> None:
+    """Refuse to replace what does not name its maker, such as CodeCarbon's own file.
+
+    Raises:
+        UsageError: It is there, and joulebench did not write it.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    if head and MAKER not in head:
+        raise UsageError(
+            f"{path} is there already, and joulebench did not write it",
+            hint="another folder with -o, or --force",
+        )
+
+
 def _write(path: Path, text: str) -> Path:
+    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="")
+        part.write_text(text, encoding="utf-8", newline="")
+        part.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            part.unlink()
         raise OutputError(
             f"{path}: cannot be written: {error.strerror or error}",
             hint="another folder with -o",

@@ -61,7 +61,8 @@ def test_csv_is_that_of_rank(run: Path) -> None:
 
 
 def test_several_runs_need_a_place_of_their_own(run: Path, tmp_path: Path) -> None:
-    other = ranked_run(tmp_path / "other", "second")
+    other = ranked_run(tmp_path / "other", "second", rounds=2)
+    _earlier(other / "trials.jsonl")
 
     refused = bench("report", "ranking", str(run), str(other))
     made = bench(
@@ -72,6 +73,35 @@ def test_several_runs_need_a_place_of_their_own(run: Path, tmp_path: Path) -> No
     assert "-o" in refused.stderr
     assert made.returncode == 0
     assert "quick, second" in (tmp_path / "x.html").read_text(encoding="utf-8")
+
+
+def _earlier(trials: Path) -> None:
+    """Put the trials of a run on another day."""
+    text = trials.read_text(encoding="utf-8")
+    trials.write_text(text.replace('"2026-11-01T', '"2026-10-01T'), encoding="utf-8")
+
+
+def test_a_run_by_two_names_has_no_more_rounds(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(run)
+    out = ("-o", "-", "--format", "csv")
+
+    once = bench("report", "ranking", str(run), *out)
+    twice = bench("report", "ranking", str(run), str(tmp_path / "link"), *out)
+
+    assert twice.returncode == 0, twice.stderr
+    assert twice.stdout == once.stdout
+
+
+def test_numbers_that_cannot_be_are_not_told_of_a_machine(tmp_path: Path) -> None:
+    run = ranked_run(tmp_path / "run")
+    (run / "machine.json").write_text(
+        json.dumps({"cpu": "AMD EPYC", "memory_bytes": 10**400}), encoding="utf-8"
+    )
+
+    done = bench("report", "ranking", str(run), "-o", str(tmp_path / "x.md"))
+
+    assert done.returncode == 0, done.stderr
+    assert "memory" not in (tmp_path / "x.md").read_text().partition("AMD EPYC")[2]
 
 
 def test_a_run_without_traces_or_machine_still_has_a_page(tmp_path: Path) -> None:

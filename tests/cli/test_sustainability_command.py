@@ -29,7 +29,9 @@ hardware:
 """
 
 
-def run_folder(path: Path, cpu: str = "AMD EPYC 9654", **site: Any) -> Path:
+def run_folder(
+    path: Path, cpu: str = "AMD EPYC 9654", seed: int = 7, **site: Any
+) -> Path:
     folder = RunFolder.create(path)
     plan = {
         "suite": "mine",
@@ -46,7 +48,7 @@ def run_folder(path: Path, cpu: str = "AMD EPYC 9654", **site: Any) -> Path:
     folder.write("machine.json", json.dumps({"cpu": cpu, "cores_logical": 2}))
     folder.write("suite.yaml", "schema: 1\n")
     for record in makers.run():
-        folder.append(record)
+        folder.append(record.model_copy(update={"seed": seed}))
     return path
 
 
@@ -133,7 +135,7 @@ def test_another_country_needs_no_other_run(tmp_path: Path) -> None:
 def test_runs_of_two_places_need_one_site(tmp_path: Path) -> None:
     runs = [
         run_folder(tmp_path / "one", pue=1.2),
-        run_folder(tmp_path / "two", place="POL", pue=1.2),
+        run_folder(tmp_path / "two", seed=8, place="POL", pue=1.2),
     ]
 
     with pytest.raises(UsageError, match="several places: FRA, POL"):
@@ -202,3 +204,49 @@ def test_an_unknown_disclosure_is_refused_before_anything_is_written(
     with pytest.raises(UsageError, match=r"'spxd' \(did you mean 'spdx'\?\)"):
         sustainability([tmp_path], Target(tmp_path / "out", None), unknown)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_by_two_names_counts_once(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "run", pue=1.2)
+    (tmp_path / "link").symlink_to(run)
+
+    twice = assessed([run, tmp_path / "link", run / ".." / "run"], SiteOptions())
+
+    assert twice.energy.gross_j == assessed([run], SiteOptions()).energy.gross_j
+
+
+def test_a_copy_of_a_run_is_refused(tmp_path: Path) -> None:
+    runs = [run_folder(tmp_path / name, pue=1.2) for name in ("run", "copy")]
+
+    with pytest.raises(UsageError, match="hold the same trial"):
+        assessed(runs, SiteOptions())
+
+
+def test_files_of_others_are_not_replaced_by_disclosures(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "run", pue=1.2)
+    out = tmp_path / "out"
+    out.mkdir()
+    theirs = out / "emissions.csv"
+    theirs.write_text("timestamp,project_name\n2026,theirs\n")
+    given = SiteOptions(export=("statement", "codecarbon"))
+
+    with pytest.raises(UsageError, match=r"emissions\.csv is there already"):
+        sustainability([run], Target(out, None), given)
+
+    assert "theirs" in theirs.read_text()
+    assert not (out / "statement.txt").exists()
+    assert sustainability([run], Target(out, None, force=True), given) == 0
+    assert "theirs" not in theirs.read_text()
+    assert sustainability([run], Target(out, None), given) == 0
+
+
+def test_a_disclosure_is_not_written_through_a_link(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "run", pue=1.2)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "statement.txt").symlink_to(tmp_path / "elsewhere")
+
+    sustainability([run], Target(out, None), SiteOptions(export=("statement",)))
+
+    assert not (tmp_path / "elsewhere").exists()
+    assert "joulebench" in (out / "statement.txt").read_text()
