@@ -277,12 +277,13 @@ def _sum(parts: Sequence[Amounts]) -> Amounts:
 
 
 def _weighted(ratios: Sequence[float | None], weights: Sequence[float]) -> float | None:
-    """Mean of ratios by weight; None as soon as one is."""
+    """Mean of ratios by weight; None as soon as one is, and without any weight."""
     known = [ratio for ratio in ratios if ratio is not None]
     if len(known) != len(weights):
         return None
     terms = (ratio * weight for ratio, weight in zip(known, weights, strict=True))
-    return math.fsum(terms) / math.fsum(weights)
+    whole = math.fsum(weights)
+    return math.fsum(terms) / whole if whole else None
 
 
 def _worst(origins: Sequence[Provenance | None]) -> Provenance | None:
@@ -379,4 +380,4 @@ def _word(value: object) -> str | None:
 
 def _count(value: object) -> int | None:
     whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and value > 0 else None  # type: ignore[operator,return-value]
+    return value if whole and 0 < value < 2**60 else None  # type: ignore[operator,return-value]

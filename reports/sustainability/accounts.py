@@ -22,6 +22,8 @@ Name = TypeVar("Name", str, tuple[str, str])
 HOUR_S = 3600.0
 LONGEST_S = 366 * 86_400.0
 """A window of more than a year is a fault of its record."""
+MOST = 1e30
+"""Joules, seconds or operations of one trial beyond it are a fault of its record."""
 PHASES = ("setup", "idle", "window", "evaluation")
 """Stretches of a trial whose joules are known and do not overlap."""
 CLOCKS = "clock pairs of the traces"
@@ -127,7 +129,7 @@ class _Sums:
     unknown: Counter[str] = field(default_factory=Counter)
 
     def add(self, name: str, value: float | None) -> None:
-        if value is None or not math.isfinite(value):
+        if value is None or not _is_believed(value):
             self.unknown[name] += 1
         else:
             self.terms[name].append(value)
@@ -154,7 +156,8 @@ def account(entries: Iterable[Entry]) -> Account:
         _add_energy(sums, entry)
         for reading in _outer(record.energy):
             name = (reading.domain, reading.provenance.value)
-            domains[name].append(reading.energy_j or 0.0)
+            if _is_believed(joules := reading.energy_j or 0.0):
+                domains[name].append(joules)
         for hour, joules in hour_shares(entry):
             hours[hour].append(joules)
         placed[STARTS if entry.offset_s is None else CLOCKS] += 1
@@ -214,7 +217,7 @@ def _is_metered(record: TrialRecord) -> bool:
     total, window = record.total, record.window
     if total is None or window is None or total.energy_j is None:
         return False
-    return math.isfinite(total.energy_j) and 0 < window.duration_s < LONGEST_S
+    return _is_believed(total.energy_j) and 0 < window.duration_s < LONGEST_S
 
 
 def _add_energy(sums: _Sums, entry: Entry) -> None:
@@ -242,10 +245,15 @@ def _add_energy(sums: _Sums, entry: Entry) -> None:
     sums.add("tokens", None if tokens is None else float(tokens * window.items))
 
 
+def _is_believed(value: float) -> bool:
+    """Whether a number of a record can be one: NaN cannot, nor can what overflows."""
+    return abs(value) <= MOST
+
+
 def _bound_j(total: EnergyTotal) -> float | None:
     """Error bound of a window; None where it is not one."""
     bound_j = total.error_bound_j
-    return bound_j if bound_j is not None and 0 <= bound_j < math.inf else None
+    return bound_j if bound_j is not None and 0 <= bound_j <= MOST else None
 
 
 def _idle_j(entry: Entry) -> float | None:
@@ -256,7 +264,7 @@ def _idle_j(entry: Entry) -> float | None:
     if entry.idle_s == 0:
         return 0.0
     powers_w = [power for power in (idle.before_w, idle.after_w) if power is not None]
-    return math.fsum(powers_w) * entry.idle_s if len(powers_w) == 2 else None
+    return sum(powers_w) * entry.idle_s if len(powers_w) == 2 else None
 
 
 def tokens_per_item(record: TrialRecord) -> int | None:
@@ -344,4 +352,5 @@ def _all(values: Iterable[float | None]) -> list[float]:
 
 def _busy(record: TrialRecord) -> float | None:
     used = record.utilization
-    return used.cpu_ratio if used.gpu_ratio is None else used.gpu_ratio
+    ratio = used.cpu_ratio if used.gpu_ratio is None else used.gpu_ratio
+    return ratio if ratio is not None and _is_believed(ratio) else None

@@ -22,6 +22,8 @@ from harness.units import NS_PER_S
 
 MOST_LAG_S = 7_200.0
 """A trial's window begins at most so long after the trial; more is another boot."""
+MOST_WHOLE = 2**60
+"""No machine has so many cores or bytes; more is a fault of the file."""
 SERVERS = frozenset(
     [
         "EPYC",
@@ -203,7 +205,9 @@ def _text(found: Mapping[str, Any], name: str) -> str | None:
 
 def _whole(found: Mapping[str, Any], name: str) -> int | None:
     value = found.get(name)
-    return value if isinstance(value, int) else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 < value < MOST_WHOLE else None
 
 
 def _texts(found: object) -> dict[str, str]:
