@@ -10,6 +10,7 @@ from harness.errors import UsageError
 from harness.factor import Factor
 from harness.ledger_nouns import Ledger
 from harness.near import nearest
+from harness.site_keys import LIMITS
 from reports.sustainability.facts import RunFacts
 
 UNITS = {
@@ -20,6 +21,14 @@ UNITS = {
     "source_water": "L/kWh",
 }
 """What may be assumed on the command line, with its unit."""
+KEYS = {
+    "pue": "pue",
+    "intensity": "grid_g_per_kwh",
+    "contract": "contract_g_per_kwh",
+    "wue": "wue_l_per_kwh",
+    "source_water": "source_water_l_per_kwh",
+}
+"""The same numbers in a site file."""
 NO_SOURCE = "--assume"
 SURVEY_PUE = 1.54
 """Weighted mean of Uptime Institute's survey of data centres of 2025."""
@@ -41,10 +50,10 @@ def assumption(text: str) -> Factor:
         value = float(given) if equals else -1.0
     except ValueError:
         value = -1.0
-    least = 1.0 if name == "pue" else 0.0
-    if not least <= value < 1e6:
+    least, most = LIMITS[KEYS[name]]
+    if not least <= value <= most:
         raise UsageError(
-            f"--assume {text}: {given!r} is no number of {least:g} or more",
+            f"--assume {text}: {given!r} is no number from {least:g} to {most:g}",
             hint=f"such as --assume {name}={SURVEY_PUE if name == 'pue' else 100}",
         )
     return Factor(
@@ -66,7 +75,14 @@ def completed(
     Raises:
         UsageError: An assumption is at fault, or a server has no PUE.
     """
-    given = {factor.name: factor for factor in map(assumption, assumptions)}
+    given: dict[str, Factor] = {}
+    for factor in map(assumption, assumptions):
+        if given.setdefault(factor.name, factor).value != factor.value:
+            raise UsageError(
+                f"--assume: {factor.name} is given as {given[factor.name].value:g} and "
+                f"as {factor.value:g}",
+                hint="name it once",
+            )
     update: dict[str, object] = dict(given)
     if "intensity" in given:
         update["second_opinions"] = ()
@@ -80,9 +96,16 @@ def overhead(runs: Sequence[RunFacts]) -> Factor:
     """PUE 1 for machines outside a data centre, or as the suites say.
 
     Raises:
-        UsageError: One of the machines is a server, and nothing names its PUE.
+        UsageError: One of the machines is a server, and nothing names its PUE; or the
+            suites name several.
     """
     said = {run.pue for run in runs if run.pue != 1}
+    if said and len({run.pue for run in runs}) > 1:
+        raise UsageError(
+            "the suites of the runs name several PUE: "
+            + ", ".join(f"{pue:g}" for pue in sorted({run.pue for run in runs})),
+            hint="one for all in site.yaml (--site FILE), or a report for each",
+        )
     if len(said) == 1 and all(run.pue != 1 for run in runs):
         return Factor(
             name="PUE",

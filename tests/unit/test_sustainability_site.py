@@ -1,6 +1,7 @@
 """Labels against a pinned reference, assumptions, overhead, facts of a machine."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.records import TrialRecord
+from reports.sustainability.accounts import Entry, account, work
 from reports.sustainability.completing import assumption, completed
 from reports.sustainability.facts import RunFacts, facts_of
 from reports.sustainability.label import Pin, letter, read_pins
@@ -167,3 +169,40 @@ def test_assumptions_are_printed_as_such() -> None:
     assert "assumed" in found.carbon.location_g.methods
     assert any("intensity: 300 g CO2e/kWh" in text for text in found.assumed)
     assert ledger.second_opinions == ()
+
+
+def test_numbers_that_cannot_be_are_unknown_and_no_sum() -> None:
+    records = [makers.trial("fp32", number, 9.0) for number in range(3)]
+    broken = json.loads(records[0].model_dump_json())
+    broken["setup"]["energy_j"] = 1e308
+    broken["energy"][0]["energy_j"] = math.inf
+    broken["utilization"]["cpu_ratio"] = math.inf
+    twice = [TrialRecord.model_validate(broken)] * 2
+
+    found = account([Entry(record) for record in (*twice, *records)])
+
+    assert found.unknown["setup"] == 2
+    assert all(map(math.isfinite, found.domains.values()))
+    done = work([Entry(record) for record in twice])
+    assert done is not None
+    assert done.busy_ratio is None
+
+
+def test_an_overhead_that_the_suites_disagree_on_is_refused() -> None:
+    runs = [RunFacts(name="a", pue=1.3), RunFacts(name="b", pue=1.4)]
+
+    with pytest.raises(UsageError, match=r"several PUE: 1\.3, 1\.4"):
+        completed(makers.site(pue=None), runs)
+    with pytest.raises(UsageError, match=r"several PUE: 1, 1\.3"):
+        completed(makers.site(pue=None), [runs[0], RunFacts(name="c")])
+
+
+@pytest.mark.parametrize("text", ["pue=135", "intensity=56000", "wue=1800"])
+def test_an_assumption_is_believed_as_far_as_a_site_file(text: str) -> None:
+    with pytest.raises(UsageError, match=r"is no number from \d to \d+"):
+        assumption(text)
+
+
+def test_an_assumption_with_two_values_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"pue is given as 1\.2 and as 1\.5"):
+        completed(makers.site(), [makers.FACTS], ["pue=1.2", "pue=1.5"])
