@@ -18,11 +18,18 @@ from reports.page.charts.vega import (
     scatter_spec,
 )
 
+INTERVAL = "95 % interval"
+
 
 def bar_figure(
-    bars: Sequence[Bar], axis: Axis, title: str, alt: str, caption: str = ""
+    bars: Sequence[Bar],
+    axis: Axis,
+    title: str,
+    alt: str,
+    caption: str = "",
+    ends: str = INTERVAL,
 ) -> Figure:
-    """Bars; the table has a column a part, and their sum."""
+    """Bars; the table has a column a part, and their sum; `ends` names both ends."""
     names = list(dict.fromkeys(part.name for bar in bars for part in bar.parts))
     rows = []
     for bar in bars:
@@ -30,7 +37,7 @@ def bar_figure(
         known = [significant(values.get(name)) for name in names]
         total = [significant(sum(values.values()))] if len(names) > 1 else []
         rows.append((bar.label, *known, *total, _between(bar.low, bar.high)))
-    heads = [*names, *(["sum"] if len(names) > 1 else []), "95 % interval"]
+    heads = [*names, *(["sum"] if len(names) > 1 else []), ends]
     return Figure(
         title=title,
         alt=alt,
@@ -79,8 +86,7 @@ def scatter_figure(
         )
         for p in points
     ]
-    ends = "95 % interval"
-    heads = ["", axis_title(x), ends, axis_title(y), ends, "on the front"]
+    heads = ["", axis_title(x), INTERVAL, axis_title(y), INTERVAL, "on the front"]
     return Figure(
         title=title,
         alt=alt,

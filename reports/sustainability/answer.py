@@ -80,15 +80,18 @@ def _saved(best: Rated) -> str:
         _amount(saving.water_per_item_l, "L of water"),
     )
     told = ", ".join(part for part in parts if part)
+    costs = saving.total_per_item_g
+    if costs.value is not None and costs.value < 0:
+        told += f", but cost {_amount(costs, 'g CO2e', -PER)} more, by their time"
     doubt = "" if saving.shown else "; the rounds do not prove that it saves"
     return f"{said}: a million items save {told}{doubt}."
 
 
-def _amount(figure: Figure, unit: str) -> str:
-    """Such as `4.2 kJ`, for a million items; empty where it is not known."""
-    if figure.value is None:
+def _amount(figure: Figure, unit: str, items: int = PER) -> str:
+    """Such as `4.2 kJ`, for so many items; empty where nothing is known to be saved."""
+    if figure.value is None or figure.value * items < 0:
         return ""
-    value = figure.value * PER
+    value = figure.value * items
     if unit == "J" and abs(value) >= 1e3:
         return f"{significant(value / 1e3)} kJ"
     return f"{significant(value)} {unit}"

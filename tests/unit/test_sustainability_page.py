@@ -222,3 +222,32 @@ def test_doubts_of_the_ranking_are_repeated() -> None:
     records = [r.model_copy(update={"doubts": (doubt,)}) for r in makers.run()]
 
     assert makers.assessment(records).doubts[0].count == len(records)
+
+
+def test_both_ends_of_a_bar_are_named_for_what_they_are() -> None:
+    heads = {
+        block.title: [column.title for column in block.table.columns]
+        for section in page().sections
+        for block in section.blocks
+        if isinstance(block, Figure)
+    }
+
+    assert heads["Energy by phase"][-1] == "error bound of the meters"
+    assert heads["From energy to carbon"][-1] == "range"
+    assert not any("95 % interval" in titles for titles in heads.values())
+
+
+def test_grams_that_grow_where_joules_are_saved_are_told_as_a_cost() -> None:
+    records = [
+        makers.trial(precision, number, joules, duration_s=duration_s)
+        for number in range(3)
+        for precision, joules, duration_s in (
+            ("fp32", 100.0 + number, 10.0),
+            ("bf16", 60.0 + 2 * number, 900.0),
+        )
+    ]
+
+    said = words(page(records))
+
+    assert re.search(r"save [\d.]+ k?J, [\d.]+ L of water, but cost [\d.]+ g", said)
+    assert not re.search(r"items save[^|\n]*-\d", said)

@@ -85,7 +85,8 @@ def _waterfall(found: Assessment) -> Iterator[Figure]:
         Axis(title="Emissions", unit=unit),
         "From energy to carbon",
         alt,
-        f"Location-based, all trials. The interval is the worst case.{lack}",
+        f"Location-based, all trials. The range is the worst case.{lack}",
+        "range",
     )
 
 

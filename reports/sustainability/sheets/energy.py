@@ -119,4 +119,5 @@ def _bars(stretches: Sequence[Stretch], title: str, caption: str) -> Figure:
         for each in known[:12]
     )
     alt = f"{title}: {', '.join(texts) or 'nothing is known'}."
-    return bar_figure(bars, Axis(title="Energy", unit=unit), title, alt, caption)
+    axis = Axis(title="Energy", unit=unit)
+    return bar_figure(bars, axis, title, alt, caption, "error bound of the meters")

@@ -31,7 +31,7 @@ def choices(groups: Sequence[AssessedGroup]) -> Table:
     rows = []
     for group, best in listed:
         if best is None:
-            rows.append((group.title, "nothing behind the floor", *(MISSING,) * 6))
+            rows.append((group.title, "nothing reached the floor", *(MISSING,) * 6))
             continue
         tied, saved = len(group.answer.tied), best.saving
         rows.append(
@@ -56,8 +56,8 @@ def choices(groups: Sequence[AssessedGroup]) -> Table:
         caption="What to take, and what a million items save against fp32 (95 %)",
         columns=(
             Column(title="workload"),
-            Column(title="take", about="The first of the ranking by accuracy per joule "
-                   "behind the accuracy floor."),
+            Column(title="take", about="The first by accuracy per joule of what "
+                   "reaches the accuracy floor."),
             Column(title="ties", align="right", about="How many others are not shown "
                    "to be worse."),
             Column(title="saving", about="Whether the rounds show, with 95 % "
@@ -94,8 +94,8 @@ def ranking_section(found: Assessment) -> Section:
     for group in found.groups[:MOST_GROUPS]:
         blocks.append(Text(text=group.answer.sentence))
         blocks.append(Text(text=group.answer.why, tone="small"))
-        blocks.append(_table(group))
-        blocks.append(_more(group))
+        if shown_rows(group):
+            blocks += [_table(group), _more(group)]
         more = sum(row.trials > 0 for row in group.rows) - MOST_ROWS
         if more > 0:
             text = f"{more} more configurations are in the JSON and CSV alone."
@@ -128,6 +128,8 @@ def _worse(row: Rated) -> str:
 
 
 def _title(group: AssessedGroup) -> str:
+    if not group.perimeter:
+        return group.title
     return f"{group.title} ({'+'.join(group.perimeter)}, tier {group.tier or MISSING})"
 
 
