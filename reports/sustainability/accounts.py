@@ -24,6 +24,8 @@ LONGEST_S = 366 * 86_400.0
 """A window of more than a year is a fault of its record."""
 MOST = 1e30
 """Joules, seconds or operations of one trial beyond it are a fault of its record."""
+LONGEST = 10**9
+"""Tokens of an item; a sequence beyond it is a fault of its record."""
 PHASES = ("setup", "idle", "window", "evaluation")
 """Stretches of a trial whose joules are known and do not overlap."""
 CLOCKS = "clock pairs of the traces"
@@ -270,7 +272,9 @@ def _idle_j(entry: Entry) -> float | None:
 def tokens_per_item(record: TrialRecord) -> int | None:
     """Length of the padded sequence that an item is; None where it is none."""
     length = record.configuration.options.get("sequence_length")
-    return int(length) if isinstance(length, (int, float)) and length > 0 else None
+    if not isinstance(length, (int, float)) or not 0 < length <= LONGEST:
+        return None
+    return int(length)
 
 
 def hour_shares(entry: Entry) -> Iterator[tuple[str, float]]:

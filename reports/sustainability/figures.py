@@ -77,12 +77,17 @@ def measured(
     return Figure(
         unit=unit,
         value=value,
-        low=None if bound is None else value - bound,
+        low=None if bound is None else least(value, bound),
         high=None if bound is None else value + bound,
         interval="" if bound is None else "error bound of the meters",
         methods=joules_methods(modelled_ratio),
         reason=lacks,
     )
+
+
+def least(value: float, bound: float) -> float:
+    """The lower end by an error bound: what is used is never less than nothing."""
+    return max(value - bound, min(value, 0.0))
 
 
 def joules_methods(modelled_ratio: float | None) -> tuple[Method, ...]:

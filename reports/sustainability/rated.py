@@ -11,6 +11,7 @@ from reports.sustainability.carbon import Carbon, carbon, kwh
 from reports.sustainability.figures import (
     Figure,
     joules_methods,
+    least,
     measured,
     missing,
     scaled,
@@ -154,7 +155,7 @@ def _joules(row: Row, done: Work | None) -> tuple[Figure, Figure]:
         return missing(PER_ITEM, reason), missing(PER_ITEM, reason)
     methods = joules_methods(row.modelled_ratio)
     bound = None if done.bound_ratio is None else given.value * done.bound_ratio
-    lows = [given.low, None if bound is None else given.value - bound]
+    lows = [given.low, None if bound is None else least(given.value, bound)]
     highs = [given.high, None if bound is None else given.value + bound]
     named = [ROUNDS] * (given.low is not None) + ["error bound of the meters"] * (
         bound is not None

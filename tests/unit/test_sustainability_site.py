@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.records import TrialRecord
-from reports.sustainability.accounts import Entry, account, work
+from reports.sustainability.accounts import Entry, account, tokens_per_item, work
 from reports.sustainability.completing import assumption, completed
 from reports.sustainability.facts import RunFacts, facts_of
 from reports.sustainability.label import Pin, letter, read_pins
@@ -206,3 +206,29 @@ def test_an_assumption_is_believed_as_far_as_a_site_file(text: str) -> None:
 def test_an_assumption_with_two_values_is_refused() -> None:
     with pytest.raises(UsageError, match=r"pue is given as 1\.2 and as 1\.5"):
         completed(makers.site(), [makers.FACTS], ["pue=1.2", "pue=1.5"])
+
+
+def test_an_error_bound_beyond_the_joules_ends_at_nothing() -> None:
+    records = [makers.trial("fp32", n, 9.0) for n in range(3)]
+    unsure = [
+        r.model_copy(update={"total": r.total.model_copy(update={"error_bound_j": 30})})
+        for r in records
+        if r.total
+    ]
+
+    found = makers.assessment(unsure)
+
+    (row,) = found.groups[0].rows
+    assert row.gross_per_item_j.low == 0.0
+    assert found.energy.window_j.low == 0.0
+    assert (found.carbon.location_g.low, found.energy.machine_kwh.low) == (0.0, 0.0)
+    assert (row.total_per_item_g.low or 0) >= 0
+
+
+@pytest.mark.parametrize("length", [math.inf, 1e308])
+def test_a_length_that_cannot_be_is_no_number_of_tokens(length: float) -> None:
+    record = makers.trial("fp32", 0, 9.0)
+    options = {"sequence_length": length}
+    asked = record.configuration.model_copy(update={"options": options})
+
+    assert tokens_per_item(record.model_copy(update={"configuration": asked})) is None
