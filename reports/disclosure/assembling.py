@@ -232,7 +232,7 @@ def _round(
 
 def _metered(trial: TrialRecord) -> Sequence[EnergyReading]:
     """Readings that the total of a trial adds up."""
-    return [each for each in outermost(trial.energy) if each.energy_j is not None]
+    return [e for e in outermost(trial.energy) if _real(e.energy_j) is not None]
 
 
 def _can_share(piece: Hardware) -> bool:

@@ -18,9 +18,10 @@ def files(subject: Subject) -> Iterator[tuple[str, str]]:
     total = sum(activity.whole.kwh for activity in subject.activities)
     count = sum(len(activity.rounds) for activity in subject.activities)
     lines.append(
-        f"The measured windows of all {count} trials took {words.number(total)} kWh; "
-        "development, failed trials, warm-up and loading are not counted."
+        f"The measured windows of these {count} trials took {words.number(total)} kWh; "
+        "development, other trials, warm-up and loading are not counted."
     )
+    lines += [f"Not counted: {key}: {why}." for key, why in subject.left_out.items()]
     yield "statement.txt", "\n".join(lines) + "\n"
 
 

@@ -265,3 +265,24 @@ def test_the_machine_file_is_not_trusted() -> None:
 
     assert of.machine.words is None
     assert boamps_faults(next(iter(texts(of, "boamps").values()))) == []
+
+
+def test_the_statement_names_what_it_does_not_count() -> None:
+    failed = trial("cnn", status="failed", reason="killed")
+
+    text = one(subject([trial(), failed]), "statement")
+
+    assert f"Not counted: {failed.key}: killed." in text
+    assert "windows of these 1 trials" in text
+
+
+@pytest.mark.parametrize("energy_j", [math.inf, math.nan])
+def test_a_domain_whose_joules_cannot_be_is_left_out(energy_j: float) -> None:
+    good = trial()
+    broken = good.energy[0].model_copy(update={"energy_j": energy_j})
+    made = subject([good.model_copy(update={"energy": (broken, *good.energy[1:])})])
+
+    (line,) = csv.DictReader(io.StringIO(one(made, "codecarbon")))
+
+    assert line["cpu_energy"] == ""
+    assert float(line["ram_energy"]) > 0
