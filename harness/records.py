@@ -16,6 +16,8 @@ from harness.readings import (
 )
 
 SCHEMA = 1
+Count = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""A whole number that every reader of the record can hold."""
 
 
 class Phase(StrEnum):
@@ -80,8 +82,8 @@ class WindowRecord(Noun):
     start_s: float
     end_s: float
     duration_s: float
-    items: int
-    steps: int
+    items: Count
+    steps: Count
     steady: bool
     work_s: float | None = None
     unsteady: tuple[str, ...] = ()
@@ -132,7 +134,7 @@ class Quality(Noun):
 
     metric: str
     accuracy: float | None
-    n: int
+    n: Count
     constant_baseline: float | None = None
     skill: float | None = None
     in_window: bool = False
@@ -183,7 +185,7 @@ class Utilization(Noun):
     memory_pressure_ratio: float | None = None
     throttle_ratios: dict[str, float] = Field(default_factory=dict)
     foreign_processes: int | None = None
-    memory_peak_bytes: int | None = None
+    memory_peak_bytes: Count | None = None
 
 
 class Carbon(Noun):
@@ -245,9 +247,9 @@ class ModelFacts(Noun):
         weights_sha256: Digest of the weights that were loaded; None if trained.
     """
 
-    parameters: int
-    weight_bytes: int
-    original_weight_bytes: int | None = None
+    parameters: Count
+    weight_bytes: Count
+    original_weight_bytes: Count | None = None
     quantised_ratio: float = 0.0
     quantised_layers: int = 0
     scheme: str = "none"

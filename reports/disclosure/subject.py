@@ -53,7 +53,9 @@ class Amounts(Noun):
     @property
     def bound_ratio(self) -> float | None:
         """Error bound over energy."""
-        return None if self.bound_kwh is None else self.bound_kwh / self.kwh
+        if self.bound_kwh is None or not self.kwh:
+            return None
+        return self.bound_kwh / self.kwh
 
 
 class Round(Noun):

@@ -129,3 +129,33 @@ def test_an_unknown_run_is_named() -> None:
 
     assert done.returncode == 2
     assert "no such run folder" in done.stderr
+
+
+def test_a_trial_with_a_number_that_no_reader_holds_is_left_out(tmp_path: Path) -> None:
+    run = ranked_run(tmp_path / "run")
+    trials = run / "trials.jsonl"
+    first, *others = trials.read_text(encoding="utf-8").splitlines()
+    broken = json.loads(first)
+    broken["window"]["items"] = 10**400
+    trials.write_text("\n".join([json.dumps(broken), *others]) + "\n", encoding="utf-8")
+
+    done = bench("report", "ranking", str(run), "-o", str(tmp_path / "x.md"))
+
+    assert done.returncode == 0, done.stderr
+    assert "trials.jsonl:1: left out" in done.stderr
+
+
+@pytest.mark.parametrize("start_s", [1e308, float("inf"), float("nan")])
+def test_a_window_that_no_clock_can_tell_still_has_a_page(
+    tmp_path: Path, start_s: float
+) -> None:
+    run = ranked_run(tmp_path / "run")
+    trials = run / "trials.jsonl"
+    records = [json.loads(line) for line in trials.read_text().splitlines()]
+    for record in records:
+        record["window"]["start_s"] = start_s
+    trials.write_text("".join(json.dumps(each) + "\n" for each in records))
+
+    done = bench("report", "ranking", str(run), "-o", str(tmp_path / "x.md"))
+
+    assert done.returncode == 0, done.stderr
