@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.commands.console import check_one, out, print_text, warn
+from harness.commands.stored import read_once
 from harness.outcomes import Outcomes
 from harness.plan import Plan
 from harness.sequential import Looks, looks_of
 from harness.sessions import drifted
-from harness.store import ReadResult, RunFolder, read_runs
+from harness.store import ReadResult, RunFolder
 from harness.suite import QualityFloor
 from reports import exports, terminal
 from reports.ranking import Ranking, unranked
@@ -23,7 +24,7 @@ def rank(
 ) -> int:
     """Rank stored trials of one or several runs."""
     check_one(chosen)
-    result = read_runs(paths)
+    paths, result = read_once(paths)
     made = stored_plan(paths[0])
     ranking, faults = ranked(made, paths, result, by, allow_mixed=allow_mixed)
     for sentence in (*result.faults, *faults, *ranking.warnings):

@@ -90,6 +90,8 @@ def test_a_run_by_two_names_has_no_more_rounds(run: Path, tmp_path: Path) -> Non
 
     assert twice.returncode == 0, twice.stderr
     assert twice.stdout == once.stdout
+    ranked = bench("rank", str(run), str(tmp_path / "link"), "--csv")
+    assert ranked.stdout == once.stdout
 
 
 def test_numbers_that_cannot_be_are_not_told_of_a_machine(tmp_path: Path) -> None:
