@@ -208,7 +208,7 @@ def _newer(line: bytes) -> str | None:
     """Say that a record is of a newer schema, where it says so itself."""
     try:
         schema = json.loads(line).get("schema")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return None
     if isinstance(schema, int) and schema > SCHEMA:
         return f"schema {schema} is newer than this joulebench reads ({SCHEMA})"

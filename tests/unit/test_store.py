@@ -63,6 +63,17 @@ def test_a_newer_record_that_can_be_read_is_read_and_said(folder: RunFolder) -> 
     assert "schema 7 is newer" in result.faults[0]
 
 
+def test_a_line_nested_without_end_costs_that_line_alone(folder: RunFolder) -> None:
+    folder.append(record("r0-000"))
+    with (folder.path / "trials.jsonl").open("a") as file:
+        file.write("[" * 100_000 + "\n")
+
+    result = folder.records()
+
+    assert len(result.records) == 1
+    assert len(result.faults) == 1
+
+
 def test_lines_that_are_not_records_are_said(folder: RunFolder) -> None:
     (folder.path / "trials.jsonl").write_bytes(b'[1]\n\xff\xfe\n"text"\n\n')
 
