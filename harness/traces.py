@@ -17,6 +17,7 @@ from pyarrow import ipc, parquet
 from pydantic import ValidationError
 
 from harness.errors import BenchError
+from harness.files import replacing
 from harness.readings import Channel
 from harness.series import Series, Times, Trace, Values
 
@@ -134,15 +135,14 @@ def _schema(recording: Recording) -> Any:
 
 def _convert(spool: Path, path: Path, schema: Any) -> None:
     """Copy a stream into a Parquet file, batch by batch."""
-    part = path.with_name(f".{path.name}.part")
-    with (
-        pa.memory_map(str(spool)) as source,
-        parquet.ParquetWriter(part, schema, compression="zstd") as target,
-    ):
-        target.write_table(pa.Table.from_batches(_batches(source), schema))
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(path)
+    with replacing(path) as part:
+        with (
+            pa.memory_map(str(spool)) as source,
+            parquet.ParquetWriter(part, schema, compression="zstd") as target,
+        ):
+            target.write_table(pa.Table.from_batches(_batches(source), schema))
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
     spool.unlink()
 
 

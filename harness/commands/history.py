@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.commands.console import err, out, print_json, table, warn
 from harness.errors import NothingMeasured, UsageError
+from harness.files import replacing
 from harness.history import reading
 from harness.history.database import opened
 from harness.history.folders import Row, find
@@ -209,11 +210,9 @@ def _write_parquet(
     arrow = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
     stored = reading.COLUMNS if typed else {}
     types = {n: arrow[stored[n].type.python_type] for n in columns if n in stored}
-    part = path.with_name(f".{path.name}.part")
     try:
         made = {n: pa.array([row[n] for row in rows], types.get(n)) for n in columns}
-        pq.write_table(pa.table(made), part)
-        part.replace(path)
+        with replacing(path) as part:
+            pq.write_table(pa.table(made), part)
     except (OSError, pa.ArrowException) as error:
-        part.unlink(missing_ok=True)
         raise UsageError(f"{path}: cannot be written: {error}") from error

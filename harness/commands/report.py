@@ -2,20 +2,21 @@
 
 import json
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 from harness.commands.console import warn
 from harness.commands.origin import origin
 from harness.commands.ranking import ranked, stored_plan
-from harness.commands.reporting import Target, Writer, write
+from harness.commands.reporting import (
+    Target,
+    Writer,
+    home_of,
+    page_writers,
+    write,
+)
 from harness.commands.stored import read_once
-from harness.errors import UsageError
 from reports import exports
-from reports.page.blocks import Page
-from reports.page.html import MARK, html
-from reports.page.markdown import markdown
-from reports.page.pdf import pdf
+from reports.page.html import MARK
 from reports.ranking import Ranking
 from reports.ranking_page.material import Material
 from reports.ranking_page.page import ranking_page
@@ -27,12 +28,7 @@ def ranking(
     paths: Sequence[Path], target: Target, by: str, *, allow_mixed: bool
 ) -> int:
     """Write the ranking of one or several runs; the last line is a path."""
-    if len(paths) > 1 and target.output is None:
-        raise UsageError(
-            "a report of several runs belongs to none of their folders",
-            hint="-o FILE, or -o FOLDER",
-        )
-    files = target.files("ranking", paths[0], FORMATS)
+    files = target.files("ranking", home_of(paths, target), FORMATS)
     paths, result = read_once(paths)
     plans = [stored_plan(path) for path in paths]
     made, faults = ranked(plans[0], paths, result, by, allow_mixed=allow_mixed)
@@ -50,18 +46,11 @@ def ranking(
 
 
 def _writers(material: Material, target: Target) -> dict[str, Writer]:
-    """What makes each format; the page is made once, and only where it is wanted."""
-
-    @cache
-    def page() -> Page:
-        return ranking_page(material)
-
-    return {
-        "html": lambda: html(page(), interactive=target.interactive),
-        "md": lambda: markdown(page()),
+    """What makes each format."""
+    page = page_writers(lambda: ranking_page(material), interactive=target.interactive)
+    return page | {
         "json": lambda: _json(material.ranking),
         "csv": lambda: exports.to_csv(material.ranking),
-        "pdf": lambda: pdf(page()),
     }
 
 

@@ -4,11 +4,17 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from harness.commands.console import print_text
 from harness.errors import StorageError, UsageError
+from harness.files import replacing
 from harness.near import nearest
+from reports.page.blocks import Page
+from reports.page.html import html
+from reports.page.markdown import markdown
+from reports.page.pdf import pdf
 
 SUFFIXES = {".html": "html", ".htm": "html", ".md": "md", ".markdown": "md"}
 SUFFIXES |= {".json": "json", ".csv": "csv", ".pdf": "pdf"}
@@ -90,6 +96,30 @@ class Target:
         return list(dict.fromkeys(names))
 
 
+def home_of(paths: Sequence[Path], target: Target) -> Path:
+    """The run folder that a report lies in where no one gave it a place.
+
+    Raises:
+        UsageError: There are several.
+    """
+    if len(paths) > 1 and target.output is None:
+        raise UsageError(
+            "a report of several runs belongs to none of their folders",
+            hint="-o FILE, or -o FOLDER",
+        )
+    return paths[0]
+
+
+def page_writers(make: Callable[[], Page], *, interactive: bool) -> dict[str, Writer]:
+    """What makes the formats of a page, which is made once, and only if wanted."""
+    page = cache(make)
+    return {
+        "html": lambda: html(page(), interactive=interactive),
+        "md": lambda: markdown(page()),
+        "pdf": lambda: pdf(page()),
+    }
+
+
 def _check_ours(path: Path) -> None:
     """Refuse to replace what somebody else wrote: a report names its maker.
 
@@ -124,14 +154,11 @@ def write(files: Mapping[str, Path], writers: Mapping[str, Writer]) -> None:
         if path == Path("-"):
             _print(made)
             continue
-        part = path.with_name(f".{path.name}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(made if isinstance(made, bytes) else made.encode())
-            part.replace(path)
+            with replacing(path) as part:
+                part.write_bytes(made if isinstance(made, bytes) else made.encode())
         except OSError as error:
-            with suppress(OSError):
-                part.unlink()
             raise StorageError(
                 f"{path}: cannot be written: {error.strerror or error}",
                 hint="another place: -o PATH",

@@ -3,14 +3,19 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import harness
 from harness.commands.console import print_text, warn
 from harness.commands.ranking import ranked, stored_plan
-from harness.commands.reporting import Target, Writer, write
+from harness.commands.reporting import (
+    Target,
+    Writer,
+    home_of,
+    page_writers,
+    write,
+)
 from harness.commands.stored import read_once
 from harness.errors import UsageError
 from harness.factor import Factor
@@ -23,10 +28,6 @@ from harness.site import load_site
 from harness.store import ReadResult, RunFolder
 from reports.disclosure import ALL, EXPORTS, export, subject_of
 from reports.disclosure import Subject as Disclosed
-from reports.page.blocks import Page
-from reports.page.html import html
-from reports.page.markdown import markdown
-from reports.page.pdf import pdf
 from reports.sustainability.accounts import Entry
 from reports.sustainability.assessment import Assessment, Subject, assess
 from reports.sustainability.completing import completed
@@ -59,17 +60,13 @@ class SiteOptions:
 
 def sustainability(paths: Sequence[Path], target: Target, given: SiteOptions) -> int:
     """Write the report of one or several runs; the last line is a path."""
-    if len(paths) > 1 and target.output is None:
-        raise UsageError(
-            "a report of several runs belongs to none of their folders",
-            hint="-o FILE, or -o FOLDER",
-        )
+    home = home_of(paths, target)
     _check_exports(paths, target, given)
-    files = target.files("sustainability", paths[0], FORMATS)
+    files = target.files("sustainability", home, FORMATS)
     material = gather(paths, given)
     write(files, _writers(assess_material(material, given), target))
     if given.export:
-        folder = target.output or paths[0]
+        folder = target.output or home
         subject, force = _disclosed(material), target.force
         for path in export(subject, given.export, folder, force=force):
             print_text(str(path))
@@ -213,16 +210,11 @@ def command_line() -> str:
 
 
 def _writers(found: Assessment, target: Target) -> dict[str, Writer]:
-    """What makes each format; the page is made once, and only where it is wanted."""
-
-    @cache
-    def page() -> Page:
-        return sustainability_page(found)
-
-    return {
-        "html": lambda: html(page(), interactive=target.interactive),
-        "md": lambda: markdown(page()),
+    """What makes each format."""
+    page = page_writers(
+        lambda: sustainability_page(found), interactive=target.interactive
+    )
+    return page | {
         "json": found.to_json,
         "csv": lambda: to_csv(found),
-        "pdf": lambda: pdf(page()),
     }

@@ -5,10 +5,10 @@ one line here.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import NothingMeasured, OutputError, UsageError
+from harness.files import replacing
 from harness.near import nearest
 from reports.disclosure import (
     boamps,
@@ -112,14 +112,11 @@ def _check_ours(path: Path) -> None:
 
 
 def _write(path: Path, text: str) -> Path:
-    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", newline="")
-        part.replace(path)
+        with replacing(path) as part:
+            part.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise OutputError(
             f"{path}: cannot be written: {error.strerror or error}",
             hint="another folder with -o",
