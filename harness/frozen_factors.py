@@ -12,7 +12,7 @@ from harness import factors
 from harness.carbon import intensity
 from harness.errors import BenchError, FactorUnavailable, UsageError
 from harness.factor import Factor
-from harness.noun import Noun
+from harness.noun import Noun, first_fault
 from harness.store import RunFolder
 from harness.suite import Location
 from harness.suite_keys import YEARLY_MEAN
@@ -103,10 +103,9 @@ def frozen(folder: RunFolder) -> Frozen:
     try:
         found = Frozen.model_validate_json(folder.read(NAME))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place, what = first_fault(error)
         raise UsageError(
-            f"{path}: {place} {first['msg']}",
+            f"{path}: {place} {what}",
             hint="the file is written when a run begins; trials keep their own copy",
         ) from error
     if found.schema_version > SCHEMA:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from harness import registry
 from harness.errors import BenchError, UsageError
-from harness.noun import Noun
+from harness.noun import Noun, first_fault
 from harness.records import Configuration
 from harness.store import RunFolder
 
@@ -73,6 +73,6 @@ def _read(folder: RunFolder) -> Inputs:
         return Inputs.model_validate_json(folder.read(FILE))
     except ValidationError as error:
         raise UsageError(
-            f"{folder.path / FILE}: not what a run writes: {error.errors()[0]['msg']}",
+            f"{folder.path / FILE}: not what a run writes: {first_fault(error)[1]}",
             hint="take it away to resume without comparing the data",
         ) from error

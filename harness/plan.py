@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from harness.errors import UsageError
 from harness.jobs import Protocol
 from harness.matrix import Skipped, expand
-from harness.noun import Noun
+from harness.noun import Noun, first_fault
 from harness.protocol_keys import weakened
 from harness.records import SCHEMA, Configuration, Phase
 from harness.scenarios import SCENARIOS
@@ -67,10 +67,9 @@ def parse_plan(text: str, path: Path) -> Plan:
     try:
         return Plan.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place, what = first_fault(error)
         raise UsageError(
-            f"{path}: not a plan: {place} {first['msg']}".replace("  ", " "),
+            f"{path}: not a plan: {place} {what}".replace("  ", " "),
             hint="the plan is written by `bench run`; the trials beside it are intact",
         ) from error
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.errors import NothingMeasured, StorageError, UsageError
+from harness.files import replacing
 from harness.garbage import uncollected
 from harness.jobs import Raw
+from harness.noun import first_fault
 from harness.records import SCHEMA, TrialRecord
 
 RUN_ID = "run.json"
@@ -66,13 +68,14 @@ class RunFolder:
 
     def write(self, name: str, text: str) -> None:
         """Replace a file of the folder at once, or not at all."""
-        part = (self.path / name).with_name(f".{Path(name).name}.part")
-        with self.writing():
-            with part.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(self.path / name)
+        with (
+            self.writing(),
+            replacing(self.path / name) as part,
+            part.open("w", encoding="utf-8") as file,
+        ):
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
 
     def read(self, name: str) -> str:
         """Text of a file of the folder.
@@ -199,9 +202,8 @@ def _parse(lines: Iterable[bytes], target: Path, folder: Path) -> ReadResult:
 
 def _first(error: ValidationError) -> str:
     """The first fault with its place."""
-    first = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {first['msg']}" if place else first["msg"]
+    place, what = first_fault(error)
+    return f"{place}: {what}" if place else what
 
 
 def _newer(line: bytes) -> str | None:

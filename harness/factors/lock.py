@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from harness.errors import UsageError
 from harness.factors import Entry
-from harness.noun import Noun
+from harness.noun import Noun, first_fault
 
 SCHEMA = 1
 MOST_BYTES = 16 << 20
@@ -117,9 +117,8 @@ def _entry(path: Path, index: int, row: Any) -> Entry:
     try:
         entry = Entry.model_validate(bare)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{where}: {place}: {first['msg']}", hint=AGAIN) from error
+        place, what = first_fault(error)
+        raise UsageError(f"{where}: {place}: {what}", hint=AGAIN) from error
     if not _is_printable(entry):
         raise UsageError(f"{where}: holds characters that no terminal shows")
     if row.get("sha256") != _digest(bare):

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from harness.errors import NothingMeasured, UsageError
 from harness.history.tables import derived, plain
+from harness.noun import first_fault
 from harness.records import TrialRecord
 from harness.store import RUN_ID
 
@@ -137,8 +138,8 @@ def _first(error: ValueError) -> str:
     """The first fault with its place."""
     if not isinstance(error, ValidationError):
         return str(error)
-    first = error.errors(include_url=False)[0]
-    return ".".join(map(str, first["loc"])) + f" {first['msg']}"
+    place, what = first_fault(error)
+    return f"{place} {what}"
 
 
 def _bytes(path: Path) -> bytes:

@@ -15,6 +15,7 @@ import harness
 from harness.environment import cpu_model, governor, gpus
 from harness.errors import UsageError
 from harness.near import nearest
+from harness.noun import first_fault
 from harness.pytest_plugin.results import SCHEMA, Machine, Record, Result
 from harness.readings import Channel, Provenance
 
@@ -164,10 +165,9 @@ def read(path: Path) -> Record:
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        place, what = first_fault(error)
         raise UsageError(
-            f"{path}: not a file of energy results: {place}: {first['msg']}",
+            f"{path}: not a file of energy results: {place}: {what}",
             hint="remove it, or compare with another",
         ) from error
     if found.schema_ > SCHEMA:
