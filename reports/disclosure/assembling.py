@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from statistics import median
 from typing import Any
 
 import harness
@@ -32,7 +31,8 @@ from reports.disclosure.subject import (
 )
 from reports.formatting import printable
 from reports.rows import TRUST, only, unusable
-from reports.sustainability.arithmetic import G_PER_KG, embodied_g, operational_g
+from reports.sustainability.arithmetic import G_PER_KG, operational_g
+from reports.sustainability.rates import made_g_per_s
 
 LONGEST_STEM = 80
 
@@ -241,29 +241,15 @@ def _can_share(piece: Hardware) -> bool:
 
 
 def _embodied(hardware: Sequence[Hardware], duration_s: float) -> dict[str, float]:
-    """Middle and ends of what making the hardware emits for a time; {} if unknown.
-
-    The middle is the median of the sources; the ends are the lowest source over the
-    longest life and the highest over the shortest.
-    """
-    if not hardware or not all(_can_share(piece) for piece in hardware):
+    """Middle and ends of what making the hardware emits for a time; {} if unknown."""
+    made = made_g_per_s(hardware) if hardware else ""
+    if isinstance(made, str):
         return {}
-    sums: dict[str, list[float]] = {}
-    for piece in hardware:
-        if piece.lifetime is None:  # pragma: no cover (asked for above)
-            continue
-        short_years, long_years = piece.lifetime.bounds
-        made_kg = [factor.value for factor in piece.embodied]
-        ends = [factor.bounds for factor in piece.embodied]
-        cases = {
-            "embodied_kg": (median(made_kg), piece.lifetime.value),
-            "embodied_low_kg": (min(low for low, _ in ends), long_years),
-            "embodied_high_kg": (max(high for _, high in ends), short_years),
-        }
-        for name, (piece_kg, years) in cases.items():
-            grams = embodied_g(piece_kg * piece.count, duration_s, years)
-            sums.setdefault(name, []).append(grams / G_PER_KG)
-    return {name: math.fsum(terms) for name, terms in sums.items()}
+    return {
+        "embodied_kg": made.value * duration_s / G_PER_KG,
+        "embodied_low_kg": made.low * duration_s / G_PER_KG,
+        "embodied_high_kg": made.high * duration_s / G_PER_KG,
+    }
 
 
 def _sum(parts: Sequence[Amounts]) -> Amounts:

@@ -42,11 +42,6 @@ def onsite_water_l(machine_kwh: float, wue_l_per_kwh: float) -> float:
     return machine_kwh * wue_l_per_kwh
 
 
-def source_water_l(machine_kwh: float, pue: float, water_l_per_kwh: float) -> float:
-    """Litres used in the power plants of the grid."""
-    return facility_kwh(machine_kwh, pue) * water_l_per_kwh
-
-
 def grade(error_ratio: float) -> str | None:
     """Quality of energy in the words of BoAmps 1.1; None where it has no word.
 

@@ -7,7 +7,6 @@ from typing import Literal, get_args
 
 from harness.factor import Factor
 from harness.noun import Noun
-from harness.readings import Provenance
 
 Method = Literal["measured", "modelled", "sourced", "assumed"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -97,11 +96,6 @@ def joules_methods(modelled_ratio: float | None) -> tuple[Method, ...]:
     if modelled_ratio >= 1:
         return ("modelled",)
     return ("measured", "modelled") if modelled_ratio > 0 else ("measured",)
-
-
-def method_of(provenance: Provenance | None) -> tuple[Method, ...]:
-    """The same as a tag of this report."""
-    return () if provenance is None else (provenance.value,)
 
 
 def of_factor(factor: Factor | None, unit: str, reason: str | None) -> Figure:

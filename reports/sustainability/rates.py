@@ -1,7 +1,7 @@
 """The factors of a site as figures, worked out once for all that is multiplied."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import NamedTuple
 
@@ -106,24 +106,43 @@ def stated(lifetime: Factor) -> float:
     return lifetime.value
 
 
+class Made(NamedTuple):
+    """Grams of making that fall on each second, as `Rates.made` says."""
+
+    value: float
+    low: float
+    high: float
+
+
+def made_g_per_s(hardware: Sequence[Hardware]) -> Made | str:
+    """Median and ends of what making some hardware emits by second; else what lacks."""
+    for piece in hardware:
+        if not piece.embodied:
+            return f"{piece.name}: no embodied carbon is known"
+        if piece.lifetime is None:
+            return f"{piece.name}: no lifetime is known"
+    return Made(
+        rate_g_per_s(hardware, of_median, stated),
+        rate_g_per_s(hardware, lowest, lambda age: age.bounds[1]),
+        rate_g_per_s(hardware, highest, lambda age: age.bounds[0]),
+    )
+
+
 def _made(ledger: Ledger) -> Figure:
     hardware = ledger.hardware
     if not hardware:
         return missing(PER_S, why(ledger, "hardware"))
-    for piece in hardware:
-        if not piece.embodied:
-            return missing(PER_S, f"{piece.name}: no embodied carbon is known")
-        if piece.lifetime is None:
-            return missing(PER_S, f"{piece.name}: no lifetime is known")
+    made = made_g_per_s(hardware)
+    if isinstance(made, str):
+        return missing(PER_S, made)
     used = [f for h in hardware for f in (h.lifetime, *h.embodied) if f is not None]
-    low = rate_g_per_s(hardware, lowest, lambda age: age.bounds[1])
-    high = rate_g_per_s(hardware, highest, lambda age: age.bounds[0])
+    is_range = made.low < made.high
     return Figure(
         unit=PER_S,
-        value=rate_g_per_s(hardware, of_median, stated),
-        low=low if low < high else None,
-        high=high if low < high else None,
-        interval=f"{RANGE}, of all sources" if low < high else "",
+        value=made.value,
+        low=made.low if is_range else None,
+        high=made.high if is_range else None,
+        interval=f"{RANGE}, of all sources" if is_range else "",
         methods=methods_of(used),
         formula="TE / EL",
     )
