@@ -16,7 +16,7 @@ from harness.noun import Noun
 from harness.outcomes import Outcomes, common
 from harness.records import Phase, TrialRecord
 from harness.sequential import ONE_LOOK, Looks
-from reports.differences import half_widths, holm, p_values
+from reports.differences import columns, half_widths, holm, p_values
 from reports.evidence import Evidence, evidence_of, item_variance, leverage, log_scores
 from reports.gate import constant_answer
 from reports.noninferiority import variance_of_mean
@@ -244,16 +244,6 @@ def paired_answers(sides: tuple[Side, Side]) -> bool:
     return old is not None and new is not None and _common(old, new) is not None
 
 
-def _columns(
-    found: Sequence[Difference],
-) -> tuple[Array, list[tuple[Array, Array]], Array]:
-    """Differences as the columns that the tests take."""
-    sides = np.array([each.rounds for each in found])
-    parts = [(sides[:, side, 0], sides[:, side, 1]) for side in range(2)]
-    values = np.array([each.value for each in found])
-    return values, parts, np.array([each.items for each in found])
-
-
 def _common(old: Evidence, new: Evidence) -> tuple[Array, Array] | None:
     """Right answers to all the items, where both answered the same ones."""
     if old.answers is None or new.answers is None:
@@ -279,7 +269,7 @@ def _interval(found: Difference, *, enough: bool) -> Interval:
     """A difference with its 95 % interval."""
     if not enough:
         return Interval(value=found.value)
-    _, parts, items = _columns([found])
+    _, parts, items = columns([found])
     half = float(half_widths(parts, items, found.alpha)[0])
     return Interval(value=found.value, low=found.value - half, high=found.value + half)
 
@@ -310,7 +300,7 @@ def _judged(tested: Sequence[Tested]) -> list[Compared]:
         return [each.row for each in tested]
     pairs = [each.score for each in family] + [each.accuracy for each in family]
     left = np.array([each.alpha for each in pairs])
-    adjusted = holm(p_values(*_columns(pairs)) * (ALPHA / left))
+    adjusted = holm(p_values(*columns(pairs)) * (ALPHA / left))
     found = {}
     for place, each in enumerate(family):
         by_accuracy = each.lost is not None

@@ -4,12 +4,12 @@ from collections import Counter
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from reports.comparing import Compared, Comparison
 from reports.exports import cell, inert
 from reports.formatting import printable, significant
 from reports.rows import Interval
+from reports.terminal import folding_table
 
 HEAD = ("configuration", "outcome", "J / item", "accuracy", "metric")
 RATIOS = ("score_ratio", "energy_ratio", "accuracy_delta")
@@ -54,14 +54,7 @@ FORMATS = {"json": to_json, "csv": to_csv, "markdown": to_markdown}
 
 def render(comparison: Comparison, console: Console) -> None:
     """Print a table, the reasons below it and a sentence."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for place, title in enumerate(HEAD):
-        table.add_column(
-            title,
-            justify="right" if place > 1 else "left",
-            no_wrap=place > 0,
-            overflow="fold",
-        )
+    table = folding_table(HEAD, left=2)
     known = [row for row in comparison.rows if row.energy_ratio.value is not None]
     for row in known:
         style = STYLES.get(row.outcome)

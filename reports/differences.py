@@ -10,7 +10,7 @@ and Welch's approximation fails. `reports.replicates` draws from the same law.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,6 +22,32 @@ TAIL = 1e-9
 MOST_AT_ONCE = 1_000_000
 SAME = 1e-12
 BISECTIONS = 26
+
+
+class Uncertain(Protocol):
+    """A difference with what it rests on."""
+
+    @property
+    def value(self) -> float:
+        """The difference."""
+
+    @property
+    def rounds(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Variance of each mean over rounds, with its degrees of freedom."""
+
+    @property
+    def items(self) -> float:
+        """Variance over items."""
+
+
+def columns(
+    found: Sequence[Uncertain],
+) -> tuple[Array, list[tuple[Array, Array]], Array]:
+    """Differences as the columns that the tests take."""
+    sides = np.array([each.rounds for each in found])
+    parts = [(sides[:, side, 0], sides[:, side, 1]) for side in range(2)]
+    values = np.array([each.value for each in found])
+    return values, parts, np.array([each.items for each in found])
 
 
 @lru_cache(maxsize=256)

@@ -48,6 +48,24 @@ TITLES = {
 Cells = Callable[[Row], str]
 
 
+def folding_table(head: Sequence[str], left: int) -> Table:
+    """A table of texts whose first column alone may fold.
+
+    Args:
+        head: Titles of the columns.
+        left: So many of them are texts; the others are figures.
+    """
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for place, title in enumerate(head):
+        table.add_column(
+            title,
+            justify="left" if place < left else "right",
+            no_wrap=place > 0,
+            overflow="fold",
+        )
+    return table
+
+
 def header_lines(
     suite: str, machine: str, records: Sequence[TrialRecord]
 ) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from reports.differences import half_widths, holm, p_values
+from reports.differences import columns, half_widths, holm, p_values
 from reports.noninferiority import variance_of_mean
 from reports.rows import Interval
 
@@ -113,16 +113,7 @@ def of_rounds(
 def p_of(contrasts: Sequence[Contrast]) -> Array:
     """[k] two-sided p of each, before Holm's correction."""
     left = np.array([each.looks for each in contrasts])
-    return np.asarray(p_values(*_columns(contrasts)) / left)
-
-
-def _columns(
-    found: Sequence[Contrast],
-) -> tuple[Array, list[tuple[Array, Array]], Array]:
-    sides = np.array([each.rounds for each in found])
-    parts = [(sides[:, side, 0], sides[:, side, 1]) for side in range(2)]
-    values = np.array([each.value for each in found])
-    return values, parts, np.array([each.items for each in found])
+    return np.asarray(p_values(*columns(contrasts)) / left)
 
 
 def as_family(contrasts: Sequence[Contrast], alpha: float) -> list[Tested]:
@@ -145,7 +136,7 @@ def as_family(contrasts: Sequence[Contrast], alpha: float) -> list[Tested]:
 
 
 def _half(contrast: Contrast, level: float) -> float:
-    _, parts, items = _columns([contrast])
+    _, parts, items = columns([contrast])
     return float(half_widths(parts, items, level * contrast.looks)[0])
 
 

@@ -10,6 +10,7 @@ from reports.formatting import percent, printable
 from reports.gating import words
 from reports.gating.calibration import Calibrated, Calibration
 from reports.gating.findings import GateReport, GateRow
+from reports.terminal import folding_table
 
 HEAD = ("configuration", "measure", "verdict", "change", "would see", "accuracy")
 MOST_ROWS = 40
@@ -26,14 +27,7 @@ STYLES = {
 
 def render(report: GateReport, console: Console) -> None:
     """Print a table, the reasons below it, and a sentence."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for place, title in enumerate(HEAD):
-        table.add_column(
-            title,
-            justify="right" if place > 2 else "left",
-            no_wrap=place > 0,
-            overflow="fold",
-        )
+    table = folding_table(HEAD, left=3)
     listed = [r for r in words.sorted_rows(report) if r.ratio.value is not None]
     for row in listed:
         if row.verdict != "equivalent" or row.accuracy_lost or len(listed) <= MOST_ROWS:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-from reports.formatting import scale_for, significant
 from reports.gating.findings import ORDER, GateReport, GateRow
 from reports.rows import Interval
 
@@ -42,14 +41,6 @@ def seen(row: GateRow) -> str:
     if row.minimal_detectable_ratio is None:
         return "-"
     return change(row.minimal_detectable_ratio).removeprefix("+")
-
-
-def amount(value: float | None, unit: str) -> str:
-    """A figure with its unit, such as `151 mJ`."""
-    if value is None:
-        return "-"
-    size, prefix = scale_for([value])
-    return f"{significant(value / size)} {prefix}{unit}"
 
 
 def word(row: GateRow) -> str:
